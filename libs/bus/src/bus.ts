@@ -21,7 +21,7 @@ export type WorkVerdict =
 export type WorkHandler = (item: WorkItem) => Promise<WorkVerdict>;
 
 export interface PublishWorkOptions {
-  /** A second publication under the same dedupe id within two minutes is dropped. Default: the item's id. */
+  /** A second publication of the kind under the same dedupe id within two minutes is dropped. Default: the item's id. */
   readonly dedupeId?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -92,7 +92,8 @@ class NatsBus implements Bus {
     for (const [name, value] of Object.entries(options.headers ?? {})) {
       headers.set(name, value);
     }
-    await this.#publish(workSubject(kind), body, { headers, msgID: options.dedupeId ?? id });
+    // The server compares ids over the whole stream; ours are unique within a kind.
+    await this.#publish(workSubject(kind), body, { headers, msgID: `${kind}:${options.dedupeId ?? id}` });
   }
 
   async consume(kind: string, handler: WorkHandler, options: ConsumeOptions): Promise<void> {

@@ -90,12 +90,14 @@ describe.each(busForms.filter((form) => form.available))('the $name bus', (form)
     ]);
   });
 
-  test('drops a second publication under the same dedupe id', async () => {
+  test('drops a second publication under the same dedupe id of the same kind', async () => {
     await bus.publishWork('dedupe', 'a', bytes('first'), { dedupeId: 'same' });
     await bus.publishWork('dedupe', 'b', bytes('second'), { dedupeId: 'same' });
     await bus.publishWork('dedupe', 'c', bytes('third'), { dedupeId: 'other' });
+    await bus.publishWork('dedupe-elsewhere', 'd', bytes('fourth'), { dedupeId: 'same' });
     const seen = await consumeUntil('dedupe', 2, async () => ({ verdict: 'ack' }));
-    expect(seen.map(({ id }) => id)).toEqual(['a', 'c']);
+    const elsewhere = await consumeUntil('dedupe-elsewhere', 1, async () => ({ verdict: 'ack' }));
+    expect([...seen, ...elsewhere].map(({ id }) => id)).toEqual(['a', 'c', 'd']);
   });
 
   test('shares the work of a kind between consumers, one item each at a time', async () => {
