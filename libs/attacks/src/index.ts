@@ -1,1 +1,27 @@
-export {};
+export { type AscentGradient, ascentGradient, forwardLogits, NonFiniteLogitsError } from './ascent-gradient.js';
+export type { AttackResult, Snapshot } from './attack-result.js';
+export { type Box, pixelBox, unboundedBox } from './box.js';
+export { boxAwareL1Step } from './box-aware-l1-step.js';
+export type { Classifier } from './classifier.js';
+export { type FgsmOptions, fgsm, fgsmAsPgd } from './fgsm.js';
+export { type Goal, goalClasses } from './goal.js';
+export { inversionStarts } from './inversion-starts.js';
+export { type Aim, argmax, type Judgement, judge, type LossName, writeAscentCotangent } from './losses.js';
+export { distance, dualExponent, norm } from './norms.js';
+export { type AttackHooks, type AttackProgress, pgd } from './pgd.js';
+export {
+  defaultPgdOptions,
+  type PgdOptions,
+  resolvePgdOptions,
+  type StepSize,
+  stepLength,
+  validatePgdOptions,
+} from './pgd-options.js';
+export { createStepper, type StepOutcome, type Stepper } from './pgd-step.js';
+export { type Projection, projectBallAndBox } from './project.js';
+export { roundTo8Bits } from './round-to-8-bits.js';
+export { type SteepestStep, steepestStep } from './steepest-step.js';
+export { uniformInBall } from './uniform-in-ball.js';
+export { UniformStream } from './uniform-stream.js';
+export { type AttackInputs, validateAttack } from './validate-attack.js';
+export { InvalidAttackError, type Violation } from './violations.js';

@@ -1,0 +1,64 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Classifier } from './classifier.js';
+import { type Aim, type LossName, writeAscentCotangent } from './losses.js';
+
+/** Thrown when a model answers with logits that are not finite numbers: no attack on it means anything. */
+export class NonFiniteLogitsError extends Error {
+  constructor() {
+    super('the model returned logits that are not finite');
+    this.name = 'NonFiniteLogitsError';
+  }
+}
+
+/** Logits and the objective's direction of ascent in pixel space, one row per image; each row's gradient is known up to a positive factor. */
+export interface AscentGradient {
+  readonly logits: Float32Array;
+  readonly gradient: Float32Array;
+}
+
+/**
+ * One forward and one backward pass over `rows` (batch x height x width x channels values): J^T c, with c from `writeAscentCotangent`.
+ *
+ * The loss is differentiated on the host, row by row, so that each image's direction is independent of its batch mates and never underflows.
+ * Throws NonFiniteLogitsError.
+ */
+export function ascentGradient(
+  model: Classifier,
+  rows: Float32Array,
+  aims: readonly Aim[],
+  loss: LossName,
+): AscentGradient {
+  let logits = new Float32Array(0);
+  const gradient = tf.tidy(() => {
+    const x = tf.tensor4d(rows, [aims.length, ...model.inputShape]);
+    const objective = (images: tf.Tensor4D): tf.Scalar => {
+      const z = model.logits(images);
+      logits = Float32Array.from(z.dataSync());
+      requireFinite(logits);
+      const cotangent = new Float32Array(logits.length);
+      for (const [row, aim] of aims.entries()) {
+        writeAscentCotangent(cotangent, logits, row * model.classes, model.classes, aim, loss);
+      }
+      return tf.sum(tf.mul(z, tf.tensor2d(cotangent, [aims.length, model.classes])));
+    };
+    return Float32Array.from(
+      tf
+        .grad(objective as (x: tf.Tensor) => tf.Tensor)(x)
+        .dataSync(),
+    );
+  });
+  return { logits, gradient };
+}
+
+/** Logits of `rows`, a forward pass only. Throws NonFiniteLogitsError. */
+export function forwardLogits(model: Classifier, rows: Float32Array, batch: number): Float32Array {
+  const logits = tf.tidy(() =>
+    Float32Array.from(model.logits(tf.tensor4d(rows, [batch, ...model.inputShape])).dataSync()),
+  );
+  requireFinite(logits);
+  return logits;
+}
+
+function requireFinite(logits: Float32Array): void {
+  for (const value of logits) if (!Number.isFinite(value)) throw new NonFiniteLogitsError();
+}
