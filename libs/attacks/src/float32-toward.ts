@@ -6,7 +6,8 @@ const bits = new Int32Array(scalar.buffer);
  * `centre` must be a float32 number. Rounding towards the centre keeps a projected point inside every ball and box around it to the last bit.
  */
 export function roundTowardCentre(centre: number, offset: number): number {
-  const rounded = Math.fround(centre + offset);
+  // Adding 0 turns -0 into 0, so that equal points have equal bits.
+  const rounded = Math.fround(centre + offset) + 0;
   if (Math.abs(rounded - centre) <= Math.abs(offset)) return rounded;
   scalar[0] = rounded;
   const word = bits[0] as number;

@@ -1,10 +1,12 @@
 export { type AscentGradient, ascentGradient, forwardLogits, NonFiniteLogitsError } from './ascent-gradient.js';
+export { type AttackMethod, type AttackParameter, attackMethods } from './attack-methods.js';
 export type { AttackResult, Snapshot } from './attack-result.js';
 export { type Box, pixelBox, unboundedBox } from './box.js';
 export { boxAwareL1Step } from './box-aware-l1-step.js';
 export type { Classifier } from './classifier.js';
 export { type FgsmOptions, fgsm, fgsmAsPgd } from './fgsm.js';
 export { type Goal, goalClasses } from './goal.js';
+export { inversionAsPgd } from './inversion.js';
 export { inversionStarts } from './inversion-starts.js';
 export { type Aim, argmax, type Judgement, judge, type LossName, writeAscentCotangent } from './losses.js';
 export { distance, dualExponent, norm } from './norms.js';

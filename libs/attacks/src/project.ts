@@ -31,7 +31,7 @@ export function projectBallAndBox(
     if ((point[i] as number) < ballBox.lower || (point[i] as number) > ballBox.upper) inBox = false;
   }
   if (!(inBox && norm(offset, p) <= epsilon)) projectOffset(offset, centre, epsilon, p, ballBox);
-  return placeInside(point, centre, offset, epsilon, p, box);
+  return placeInside(centre, offset, epsilon, p, box);
 }
 
 /** The l_inf ball and box meet in a product of intervals, so that clamping each coordinate is the projection. */
@@ -47,18 +47,11 @@ function projectLinf(point: Float32Array, centre: Float32Array, epsilon: number,
 }
 
 /** Rounds centre + offset to float32 towards the centre, which can only shrink every |coordinate|, then clamps to the box. */
-function placeInside(
-  point: Float32Array,
-  centre: Float32Array,
-  offset: Float64Array,
-  epsilon: number,
-  p: number,
-  box: Box,
-): Float32Array {
-  const result = new Float32Array(point.length);
-  const placed = new Float64Array(point.length);
+function placeInside(centre: Float32Array, offset: Float64Array, epsilon: number, p: number, box: Box): Float32Array {
+  const result = new Float32Array(centre.length);
+  const placed = new Float64Array(centre.length);
   for (let shrink = 1; ; shrink *= 1 - 1e-7) {
-    for (let i = 0; i < point.length; i++) {
+    for (let i = 0; i < centre.length; i++) {
       const c = centre[i] as number;
       const x = roundTowardCentre(c, (offset[i] as number) * shrink);
       result[i] = Math.min(Math.max(x, box.lower), box.upper);
@@ -99,9 +92,9 @@ function projectOffset(offset: Float64Array, centre: Float32Array, epsilon: numb
     slack = at(feasible) - epsilon;
   }
   // Bisection with a false-position guess every other round: safe, and a few rounds where the norm is nearly linear.
-  for (let round = 0; round < 200 && slack < -1e-12 * epsilon; round++) {
+  for (let round = 0; round < 200 && slack < -1e-10 * epsilon; round++) {
     const guess = infeasible + ((feasible - infeasible) * excess) / (excess - slack);
-    const middle = round % 2 === 0 ? guess + 1e-13 * feasible : 0.5 * (infeasible + feasible);
+    const middle = round % 2 === 0 ? guess + 1e-11 * feasible : 0.5 * (infeasible + feasible);
     if (!(middle > infeasible && middle < feasible)) {
       if (round % 2 === 1) break;
       continue;
@@ -129,7 +122,7 @@ function shrinkMagnitude(a: number, multiplier: number, p: number): number {
   for (let round = 0; round < 60 && d > 0; round++) {
     const power = multiplier * d ** (p - 2);
     const next = d - (d + power * d - a) / (1 + (p - 1) * power);
-    if (!(Math.abs(next - d) > 1e-16 * d)) break;
+    if (!(Math.abs(next - d) > 1e-13 * d)) break;
     d = next;
   }
   return Math.min(Math.max(d, 0), a);
