@@ -41,7 +41,6 @@ export type Loaded<T> =
 /** Loads JSON for a component, again when the address or `version` changes; the old value stays meanwhile. */
 export function useJson<T>(address: string, version: unknown = 0): Loaded<T> {
   const [loaded, setLoaded] = useState<Loaded<T>>({ kind: 'loading' });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: version is the reason to load again
   useEffect(() => {
     let current = true;
     fetchJson<T>(address).then(

@@ -116,7 +116,7 @@ export function Chart(props: ChartProps): JSX.Element {
     dark,
   ]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the plot is built anew only when its shape changes
+  // The plot is built anew only when its shape changes; new data alone go into the plot that stands.
   useEffect(() => {
     const element = place.current;
     if (element === null) return undefined;
@@ -163,7 +163,7 @@ export function Chart(props: ChartProps): JSX.Element {
           return (
             <li key={line.name}>
               <i class={`swatch series-${index % colours}`} />
-              {line.name} <b>{typeof value === 'number' ? format(value) : '–'}</b>
+              {line.name} <b class="legend-value">{typeof value === 'number' ? format(value) : '–'}</b>
             </li>
           );
         })}

@@ -50,7 +50,6 @@ function CancelButton({ job }: { readonly job: JobView }): JSX.Element {
 function LogView({ log, dropped }: { readonly log: readonly LogLine[]; readonly dropped: number }): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const follow = useRef(true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: scrolls when lines come
   useEffect(() => {
     const element = box.current;
     if (element && follow.current) element.scrollTop = element.scrollHeight;
@@ -70,7 +69,7 @@ function LogView({ log, dropped }: { readonly log: readonly LogLine[]; readonly 
     >
       {dropped > 0 && <div class="muted">{dropped} older lines are not shown</div>}
       {log.map((line) => (
-        <div key={line.sequence} class={line.level}>
+        <div key={line.sequence} class={`log-line ${line.level}`}>
           <time>{new Date(line.at).toLocaleTimeString([], { hour12: false })}</time> {line.message}
         </div>
       ))}

@@ -59,7 +59,7 @@ export function ReportPage({ id }: { readonly id: string }): JSX.Element {
       {figures.map((figure) => (
         <Card key={figure.name} title={figure.name.replace(/^.*\//, '').replace(/\.svg$/, '')}>
           <a class="figure" href={figure.href} target="_blank" rel="noreferrer">
-            <img src={figure.href} alt={figure.name} />
+            <img class="figure-image" src={figure.href} alt={figure.name} />
           </a>
         </Card>
       ))}
