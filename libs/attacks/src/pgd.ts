@@ -33,6 +33,8 @@ export interface AttackHooks {
   onSnapshot?(index: number, step: number, image: Float32Array): void;
   /** One budget per image instead of options.epsilon for all; each >= 0. */
   readonly epsilons?: Float64Array;
+  /** The model's logits of `images` (n x classes) where the caller has them, sparing a forward pass per image. */
+  readonly cleanLogits?: Float32Array;
 }
 
 /** One restart of one image, on its way. */
@@ -73,6 +75,9 @@ export async function pgd(
   const { inputShape, classes } = model;
   const violations = validateAttack({ inputShape, classes, images, goal, sampleIds, options: resolved });
   violations.push(...validateEpsilons(hooks.epsilons, sampleIds.length));
+  if (hooks.cleanLogits !== undefined && hooks.cleanLogits.length !== sampleIds.length * classes) {
+    violations.push({ field: 'cleanLogits', description: `needs ${classes} logits per image` });
+  }
   if (violations.length > 0) throw new InvalidAttackError(violations);
   return await new PgdRun(model, images, goal, sampleIds, resolved, hooks).run();
 }
@@ -146,7 +151,7 @@ class PgdRun {
   async #judgeCleanImages(): Promise<void> {
     const { classes } = this.#model;
     const goals = goalClasses(this.#goal);
-    await this.#forwardAll(this.#rows, (index, logits, offset) => {
+    const note = (index: number, logits: Float32Array, offset: number): void => {
       const cleanClass = argmax(logits, offset, classes);
       const aim: Aim = { kind: this.#goal.kind, goalClass: goals[index] as number, cleanClass };
       const judgement = judge(logits, offset, classes, aim, this.#options.loss);
@@ -154,7 +159,10 @@ class PgdRun {
       this.#before[index] = judgement;
       const image = this.#rows[index] as Float32Array;
       this.#standings[index] = { image, judgement, success: this.#succeeds(judgement), restart: -1, step: 0 };
-    });
+    };
+    const known = this.#hooks.cleanLogits;
+    if (known === undefined) await this.#forwardAll(this.#rows, note);
+    else for (let index = 0; index < this.#rows.length; index++) note(index, known, index * classes);
   }
 
   /** Under first-success an image that meets the goal as it is needs no trial; its snapshots show the image itself. */

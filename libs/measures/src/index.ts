@@ -1,1 +1,46 @@
-export {};
+export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
+export {
+  type LedgerTensor,
+  ledgerFromTensors,
+  ledgerToTensors,
+  MalformedLedgerError,
+  type SerialisedLedger,
+} from './ledger-tensors.js';
+export { type LogitJacobian, logitJacobian } from './logit-jacobian.js';
+export { type ProfileHooks, type ProfileProgress, profile } from './profile.js';
+export {
+  budgetGrid,
+  budgetPosition,
+  InvalidProfileError,
+  type NamedAttack,
+  type ProfileSettings,
+  type ProfileStrategy,
+  paperProfile,
+  quickstartProfile,
+  validateProfileSettings,
+  witnessMargin,
+} from './profile-settings.js';
+export { type CurvePoint, robustAccuracyCurve } from './robust-accuracy-curve.js';
+export { type Samples, selectSamples, shardSamples } from './samples.js';
+export {
+  checkLemma,
+  type LemmaCheck,
+  lemmaTolerance,
+  projectedFimSquared,
+  type SampleSmoothness,
+  type Smoothness,
+  type SmoothnessOptions,
+  sampleSmoothness,
+  smoothness,
+  softmax,
+} from './smoothness.js';
+export { type RefutedWitness, verifyWitnesses, type WitnessVerification } from './verify-witnesses.js';
+export { type Proportion, wilsonInterval } from './wilson-interval.js';
+export {
+  type LedgerEntry,
+  LedgerMismatchError,
+  mergeProfiles,
+  type ProfileCost,
+  type Witness,
+  type WitnessLedger,
+} from './witness-ledger.js';

@@ -1,0 +1,161 @@
+import { type PgdOptions, resolvePgdOptions, type Violation, validatePgdOptions } from '@percept/attacks';
+
+/** An attack under the name that its witnesses bear. Norm, budget and seed are the profile's. */
+export interface NamedAttack {
+  readonly name: string;
+  readonly options: Partial<Omit<PgdOptions, 'norm' | 'epsilon' | 'seed' | 'batchSize' | 'successMargin'>>;
+}
+
+/**
+ * In which order budgets are attacked. A sample broken at a smaller budget is never attacked again.
+ * - `ascending`: budget after budget; each begins where the last one ended, so that a budget's steps add to those before it.
+ * - `exhaustive`: budget after budget, each on its own, as the paper has it.
+ * - `bisect`: per sample, halving the range of budgets between the largest that held and the smallest that broke.
+ */
+export type ProfileStrategy = 'ascending' | 'exhaustive' | 'bisect';
+
+/** Everything that decides a profile besides the model and the samples. */
+export interface ProfileSettings {
+  /** The norm's p in [1, Infinity]. */
+  readonly norm: number;
+  /** Budgets in pixel units, strictly ascending, the first 0. */
+  readonly grid: readonly number[];
+  readonly strategy: ProfileStrategy;
+  /** Attacks tried one after the other at a budget, each on the samples that withstood those before. */
+  readonly attacks: readonly NamedAttack[];
+  /** Further attacks at single budgets of the grid, tried afterwards on the samples not broken at or below them. */
+  readonly confirmations: readonly { readonly epsilon: number; readonly attack: NamedAttack }[];
+  readonly seed: number;
+  /** Images per engine call at most. */
+  readonly batchSize: number;
+}
+
+/** The margin, as a fraction of the largest |logit|, with which a witness must be misclassified in order to count. */
+export const witnessMargin = 1e-4;
+
+/** The budgets 0, by / denominator, ..., last / denominator, each a correctly rounded quotient. `last` must be a multiple of `by`. */
+export function budgetGrid(last: number, by: number, denominator: number): number[] {
+  if (!(last > 0 && by > 0 && last % by === 0)) throw new RangeError(`${last} is no multiple of ${by}`);
+  return Array.from({ length: last / by + 1 }, (_, i) => (i * by) / denominator);
+}
+
+/** The position of the budget that equals `epsilon` to 9 digits, or -1. */
+export function budgetPosition(grid: readonly number[], epsilon: number): number {
+  return grid.findIndex((budget) => Math.abs(budget - epsilon) <= 1e-9 * Math.abs(epsilon));
+}
+
+/** The paper's protocol (section 4): every budget on its own, 50 steps of 2/255, up to 10 restarts, cross-entropy, uniform starts. */
+export function paperProfile(norm: number, grid: readonly number[], seed: number): ProfileSettings {
+  return {
+    norm,
+    grid,
+    strategy: 'exhaustive',
+    attacks: [{ name: 'pgd-50x10', options: { step: { kind: 'absolute', size: 2 / 255 }, steps: 50, restarts: 10 } }],
+    confirmations: [],
+    seed,
+    batchSize: 128,
+  };
+}
+
+/**
+ * A profile for a first look in seconds per model: one path of cross-entropy PGD through all budgets, 3 steps each from a random start,
+ * then 20 margin-loss steps from a fresh random start at the training budget for the samples that still stand there.
+ *
+ * Weaker than `paperProfile` and meant for small images; its curve is an upper bound on robust accuracy, as every attack's is.
+ */
+export function quickstartProfile(
+  norm: number,
+  grid: readonly number[],
+  trainingEpsilon: number,
+  seed: number,
+): ProfileSettings {
+  return {
+    norm,
+    grid,
+    strategy: 'ascending',
+    attacks: [{ name: 'pgd-path', options: { step: { kind: 'relative', size: 0.25 }, steps: 3 } }],
+    confirmations: [
+      {
+        epsilon: trainingEpsilon,
+        attack: {
+          name: 'pgd-20-margin',
+          options: { step: { kind: 'relative', size: 0.125 }, steps: 20, loss: 'margin' },
+        },
+      },
+    ],
+    seed,
+    batchSize: 200,
+  };
+}
+
+/** PGD's options for `attack` within a profile: successes must have the witness margin, and 8-bit copies are not judged. */
+export function profileAttackOptions(settings: ProfileSettings, attack: NamedAttack, epsilon: number): PgdOptions {
+  return resolvePgdOptions({
+    ...attack.options,
+    norm: settings.norm,
+    epsilon,
+    seed: settings.seed,
+    batchSize: settings.batchSize,
+    successMargin: witnessMargin,
+    checkAt8Bits: false,
+  });
+}
+
+/** Thrown when a profile's settings break their rules; carries every violation at once. */
+export class InvalidProfileError extends Error {
+  readonly violations: readonly Violation[];
+
+  constructor(violations: readonly Violation[]) {
+    super(
+      `invalid profile: ${violations.map((violation) => `${violation.field}: ${violation.description}`).join('; ')}`,
+    );
+    this.name = 'InvalidProfileError';
+    this.violations = violations;
+  }
+}
+
+/** Every violation of the settings by field path; `classes` is the model's number of classes. */
+export function validateProfileSettings(settings: ProfileSettings, classes: number): Violation[] {
+  const violations: Violation[] = [];
+  const { grid, attacks, confirmations } = settings;
+  if (grid[0] !== 0)
+    violations.push({ field: 'grid[0]', description: 'the first budget must be 0, the clean accuracy' });
+  for (let i = 1; i < grid.length; i++) {
+    const epsilon = grid[i] as number;
+    if (!(epsilon > (grid[i - 1] as number) && epsilon < Number.POSITIVE_INFINITY)) {
+      violations.push({
+        field: `grid[${i}]`,
+        description: `budgets must be finite and strictly ascending, got ${epsilon}`,
+      });
+    }
+  }
+  if (!['ascending', 'exhaustive', 'bisect'].includes(settings.strategy)) {
+    violations.push({
+      field: 'strategy',
+      description: `must be ascending, exhaustive or bisect, got ${settings.strategy}`,
+    });
+  }
+  if (attacks.length === 0) violations.push({ field: 'attacks', description: 'at least one attack is needed' });
+  const named: [string, NamedAttack][] = [
+    ...attacks.map((attack, i): [string, NamedAttack] => [`attacks[${i}]`, attack]),
+    ...confirmations.map(({ attack }, i): [string, NamedAttack] => [`confirmations[${i}].attack`, attack]),
+  ];
+  for (const [field, attack] of named) {
+    const options = profileAttackOptions(settings, attack, 1);
+    for (const violation of validatePgdOptions(options, 'untargeted', classes)) {
+      violations.push({ field: `${field}.${violation.field}`, description: violation.description });
+    }
+    if (options.start === 'given') {
+      violations.push({ field: `${field}.options.start`, description: 'a profile chooses given starts itself' });
+    }
+  }
+  for (const [i, { epsilon }] of confirmations.entries()) {
+    if (!(epsilon > 0 && budgetPosition(grid, epsilon) > 0)) {
+      violations.push({
+        field: `confirmations[${i}].epsilon`,
+        description: `must be a positive budget of the grid, got ${epsilon}`,
+      });
+    }
+  }
+  return violations;
+}

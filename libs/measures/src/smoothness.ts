@@ -1,0 +1,192 @@
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import { type Classifier, dualExponent, norm } from '@percept/attacks';
+import { logitJacobian } from './logit-jacobian.js';
+import { type Samples, valuesPerImage } from './samples.js';
+import { largestEigenvalue } from './symmetric-eigenvalue.js';
+
+/** The paper's smoothness quantities of one sample, all in pixel units. J is the Jacobian of f = softmax(z), F_f = diag(1 / f). */
+export interface SampleSmoothness {
+  /** ||grad_x CE(f(x), y)||_q with q dual to the threat's norm (Eq. 3.1). */
+  readonly lossGradientDualNorm: number;
+  /** ||F_f^(1/2) J||_F^2 (Eq. 3.6). */
+  readonly fimFrobeniusSquared: number;
+  /** lambda_max(F_x), the largest eigenvalue of the Fisher information J^T F_f J (Eq. B.2). */
+  readonly fimLargestEigenvalue: number;
+  /** ||J^T F_f^(1/2)||_{2,inf}^2, the largest squared length of a row of F_f^(1/2) J (Eq. C.1). */
+  readonly fimTwoInfinitySquared: number;
+  readonly jacobianFrobeniusSquared: number;
+  /** The spectral norm ||J||_2. */
+  readonly jacobianSpectralNorm: number;
+}
+
+/** Lemma C.1 as a self-check: 2,inf^2 <= lambda_max <= Frobenius^2, and ||F_f^(1/2) J||_F >= ||J||_F. */
+export interface LemmaCheck {
+  readonly holds: boolean;
+  /** The largest relative excess of a left side over its right side; at most 1e-4 where the chain holds. */
+  readonly worstExcess: number;
+}
+
+/** Smoothness of a model on samples. */
+export interface Smoothness {
+  readonly samples: readonly SampleSmoothness[];
+  readonly mean: SampleSmoothness;
+  readonly lemma: LemmaCheck;
+}
+
+/** How a caller sets, follows and stops the measurement. */
+export interface SmoothnessOptions {
+  /** The threat's norm p in [1, Infinity]; default Infinity. */
+  readonly norm?: number;
+  /** Images per engine call at most; default 64. */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+  onProgress?(done: number, total: number): void;
+}
+
+/** The relative tolerance of Lemma C.1's self-check. */
+export const lemmaTolerance = 1e-4;
+
+/**
+ * Measures the paper's smoothness quantities exactly, from the logits' Jacobian (one backward pass per class and batch) in float64.
+ *
+ * Rows of F_f^(1/2) J are sqrt(f_k) (grad z_k - sum_j f_j grad z_j): nothing is divided by f. Spectra come from their K x K Gram matrix,
+ * which shares its non-zero eigenvalues with F_x. Throws the abort signal's reason.
+ */
+export async function smoothness(
+  model: Classifier,
+  samples: Samples,
+  options: SmoothnessOptions = {},
+): Promise<Smoothness> {
+  const { norm: p = Number.POSITIVE_INFINITY, batchSize = 64, signal } = options;
+  const length = valuesPerImage(samples);
+  const count = samples.ids.length;
+  const measured: SampleSmoothness[] = [];
+  for (let first = 0; first < count; first += batchSize) {
+    await yieldToEventLoop();
+    signal?.throwIfAborted();
+    const batch = Math.min(batchSize, count - first);
+    const images = samples.images.slice(first * length, (first + batch) * length);
+    const { logits, rows } = logitJacobian(model, images, batch);
+    for (let row = 0; row < batch; row++) {
+      const gradients = rows.map((values) => values.subarray(row * length, (row + 1) * length));
+      const f = softmax(logits, row * model.classes, model.classes);
+      measured.push(sampleSmoothness(gradients, f, samples.labels[first + row] as number, p));
+    }
+    options.onProgress?.(first + batch, count);
+  }
+  return { samples: measured, mean: meanOf(measured), lemma: checkLemma(measured) };
+}
+
+/** Smoothness of one image from its logit gradients (one per class), its probabilities and its label. `p` is the threat's norm. */
+export function sampleSmoothness(
+  gradients: readonly Float32Array[],
+  f: Float64Array,
+  label: number,
+  p: number,
+): SampleSmoothness {
+  const classes = f.length;
+  const centred = centredGradients(gradients, f);
+  const gram = gramMatrix(centred);
+  const fim = scaledGram(gram, f, (fk) => Math.sqrt(fk));
+  const jacobian = scaledGram(gram, f, (fk) => fk);
+  const diagonal = Array.from({ length: classes }, (_, k) => fim[k * classes + k] as number);
+  return {
+    // grad CE = sum_j f_j grad z_j - grad z_y, minus the label's centred row.
+    lossGradientDualNorm: norm(centred[label] as Float64Array, dualExponent(p)),
+    fimFrobeniusSquared: trace(fim, classes),
+    fimLargestEigenvalue: largestEigenvalue(fim, classes),
+    fimTwoInfinitySquared: Math.max(...diagonal),
+    jacobianFrobeniusSquared: trace(jacobian, classes),
+    jacobianSpectralNorm: Math.sqrt(Math.max(0, largestEigenvalue(jacobian, classes))),
+  };
+}
+
+/**
+ * Hoffman's estimate of ||F_f^(1/2) J||_F^2 along one unit vector v: K ||J_z^T s||^2 with s_k = v_k sqrt(f_k) - f_k sum_j v_j sqrt(f_j),
+ * that is K ||sum_k v_k sqrt(f_k) (grad z_k - sum_j f_j grad z_j)||^2. Its mean over v uniform on the unit sphere is the exact value.
+ */
+export function projectedFimSquared(gradients: readonly Float32Array[], f: Float64Array, v: ArrayLike<number>): number {
+  const centred = centredGradients(gradients, f);
+  const along = new Float64Array(gradients[0]?.length ?? 0);
+  for (const [k, row] of centred.entries()) {
+    const weight = (v[k] as number) * Math.sqrt(f[k] as number);
+    for (let i = 0; i < along.length; i++) along[i] = (along[i] as number) + weight * (row[i] as number);
+  }
+  return f.length * norm(along, 2) ** 2;
+}
+
+/** Checks Lemma C.1 on every sample, to `lemmaTolerance` of the right side. */
+export function checkLemma(samples: readonly SampleSmoothness[]): LemmaCheck {
+  let worstExcess = Number.NEGATIVE_INFINITY;
+  const atMost = (left: number, right: number): void => {
+    const excess = right > 0 ? left / right - 1 : left > 0 ? Number.POSITIVE_INFINITY : 0;
+    worstExcess = Math.max(worstExcess, excess);
+  };
+  for (const sample of samples) {
+    atMost(sample.fimTwoInfinitySquared, sample.fimLargestEigenvalue);
+    atMost(sample.fimLargestEigenvalue, sample.fimFrobeniusSquared);
+    atMost(sample.jacobianFrobeniusSquared, sample.fimFrobeniusSquared);
+  }
+  return { holds: worstExcess <= lemmaTolerance, worstExcess };
+}
+
+/** The probabilities of the row of `classes` logits at `offset`, in float64. */
+export function softmax(logits: Float32Array, offset: number, classes: number): Float64Array {
+  const row = Float64Array.from(logits.subarray(offset, offset + classes));
+  const top = Math.max(...row);
+  const exponentials = row.map((z) => Math.exp(z - top));
+  const sum = exponentials.reduce((total, value) => total + value, 0);
+  return exponentials.map((value) => value / sum);
+}
+
+/** The rows grad z_k - sum_j f_j grad z_j. Differences are taken from the top class first, so that its own tiny row does not cancel where f saturates. */
+function centredGradients(gradients: readonly Float32Array[], f: Float64Array): Float64Array[] {
+  const top = f.indexOf(Math.max(...f));
+  const reference = gradients[top] as Float32Array;
+  const rows = gradients.map((row) => Float64Array.from(row, (value, i) => value - (reference[i] as number)));
+  const mean = new Float64Array(reference.length);
+  for (const [k, row] of rows.entries()) {
+    for (let i = 0; i < mean.length; i++) mean[i] = (mean[i] as number) + (f[k] as number) * (row[i] as number);
+  }
+  return rows.map((row) => row.map((value, i) => value - (mean[i] as number)));
+}
+
+function gramMatrix(rows: readonly Float64Array[]): Float64Array {
+  const n = rows.length;
+  const gram = new Float64Array(n * n);
+  for (let k = 0; k < n; k++) {
+    const a = rows[k] as Float64Array;
+    for (let j = k; j < n; j++) {
+      const b = rows[j] as Float64Array;
+      let sum = 0;
+      for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
+      gram[k * n + j] = sum;
+      gram[j * n + k] = sum;
+    }
+  }
+  return gram;
+}
+
+function scaledGram(gram: Float64Array, f: Float64Array, scale: (fk: number) => number): Float64Array {
+  const n = f.length;
+  return gram.map((value, at) => value * scale(f[Math.floor(at / n)] as number) * scale(f[at % n] as number));
+}
+
+function trace(matrix: Float64Array, n: number): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += matrix[i * n + i] as number;
+  return sum;
+}
+
+function meanOf(samples: readonly SampleSmoothness[]): SampleSmoothness {
+  const mean = (part: (sample: SampleSmoothness) => number): number =>
+    samples.reduce((sum, sample) => sum + part(sample), 0) / samples.length;
+  return {
+    lossGradientDualNorm: mean((sample) => sample.lossGradientDualNorm),
+    fimFrobeniusSquared: mean((sample) => sample.fimFrobeniusSquared),
+    fimLargestEigenvalue: mean((sample) => sample.fimLargestEigenvalue),
+    fimTwoInfinitySquared: mean((sample) => sample.fimTwoInfinitySquared),
+    jacobianFrobeniusSquared: mean((sample) => sample.jacobianFrobeniusSquared),
+    jacobianSpectralNorm: mean((sample) => sample.jacobianSpectralNorm),
+  };
+}
