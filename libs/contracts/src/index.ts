@@ -1,4 +1,25 @@
 export {
+  type CallOptions,
+  type Connection,
+  type ConnectOptions,
+  connect,
+  createClient,
+  defaultTimeoutMs,
+  maxMessageBytes,
+  type ServiceCalls,
+  type ServiceClient,
+} from './create-client.js';
+export { descriptorSet } from './descriptor-set.js';
+export { isSha256Hex, sha256Hex } from './digest.js';
+export type { ErrorDetails, FieldViolation } from './error-details.js';
+export {
+  type FileLimits,
+  fileChunks,
+  InvalidFileChunkError,
+  joinFileChunks,
+  type ReceivedFile,
+} from './file-chunks.js';
+export {
   GRPCInferenceServiceClient,
   type GRPCInferenceServiceServer,
   GRPCInferenceServiceService,
@@ -238,3 +259,25 @@ export {
   TrainingSubmitResponse,
 } from './gen/percept/v1/training.js';
 export { TrainingSpec } from './gen/percept/v1/training_spec.js';
+export { jsonText } from './json.js';
+export { invalidArgument, PerceptRpcError, type RpcErrorOptions, rpcError } from './percept-rpc-error.js';
+export {
+  type AnyMethod,
+  type MethodKind,
+  methodKind,
+  type RequestOf,
+  type ResponseOf,
+  type ServiceShape,
+  serviceName,
+} from './service-definition.js';
+export { type StatusName, statusName, statusNumber } from './status-name.js';
+export { keyOfStoreUri, storeUri } from './store-uri.js';
+export {
+  decodeImages,
+  decodeTensor,
+  encodeTensor,
+  type HostTensor,
+  InvalidTensorError,
+  type TensorData,
+  type TensorExpectation,
+} from './tensor-codec.js';
