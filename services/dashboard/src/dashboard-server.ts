@@ -9,7 +9,7 @@ import { JobFeed } from './job-feed.js';
 import type { PageFile } from './page-files.js';
 import { readJobSelection, readPaging, readSequence } from './read-query.js';
 import { selectJobs } from './select-jobs.js';
-import type { ServiceReader } from './service-reader.js';
+import type { OpenFile, ServiceReader } from './service-reader.js';
 
 /** What the HTTP server of the dashboard is made of. */
 export interface DashboardParts {
@@ -101,17 +101,16 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
     await followJob(openChannel(response), (...watch) => reader.watchJob(...watch), id, after, timing);
   }
 
-  async function sendArtifact(response: ServerResponse, id: string, name: string, download: boolean): Promise<void> {
-    const artifact = await reader.openReportArtifact(id, name);
-    const fileName = name.split('/').at(-1) ?? name;
+  async function sendFile(response: ServerResponse, file: OpenFile, name: string, download: boolean): Promise<void> {
+    const fileName = encodeURIComponent(name.split('/').at(-1) ?? name);
     response.writeHead(200, {
-      'content-type': artifact.mediaType,
+      'content-type': file.mediaType,
       'content-security-policy': artifactPolicy,
       'cache-control': 'private, max-age=60',
-      ...(artifact.bytes === null ? {} : { 'content-length': artifact.bytes }),
-      ...(download ? { 'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}` } : {}),
+      ...(file.bytes === null ? {} : { 'content-length': file.bytes }),
+      ...(download ? { 'content-disposition': `attachment; filename*=UTF-8''${fileName}` } : {}),
     });
-    await pipeline(artifact.chunks, response);
+    await pipeline(file.chunks, response);
   }
 
   async function serveApi(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
@@ -141,6 +140,9 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
     if (collection === 'models' && id !== undefined && rest.length === 0) {
       return sendJson(response, await reader.getModel(id));
     }
+    if (collection === 'models' && id !== undefined && rest.join('/') === 'files/weights.safetensors') {
+      return sendFile(response, await reader.openModelWeights(id), `${id}.safetensors`, true);
+    }
     if (collection === 'recipes' && id === undefined)
       return sendJson(response, { recipes: await reader.listRecipes() });
     if (collection === 'datasets' && id === undefined) {
@@ -150,7 +152,8 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
       return sendJson(response, await reader.getReport(id));
     }
     if (collection === 'reports' && id !== undefined && rest[0] === 'files' && rest.length > 1) {
-      return sendArtifact(response, id, rest.slice(1).join('/'), url.searchParams.has('download'));
+      const name = rest.slice(1).join('/');
+      return sendFile(response, await reader.openReportFile(id, name), name, url.searchParams.has('download'));
     }
     throw new HttpError(404, 'NOT_FOUND', `There is nothing at ${url.pathname}.`);
   }
@@ -180,7 +183,7 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
     serve(request, response).catch((error: unknown) => {
       const shown = asHttpError(error);
       if (response.destroyed) return;
-      if (shown.status >= 500) parts.onError(error);
+      if (shown.status === 500) parts.onError(error);
       if (response.headersSent) {
         response.destroy();
         return;

@@ -25,13 +25,13 @@ export class EventBuffer {
     this.#limits = limits;
   }
 
-  /** Adds an event, after waiting while the queue is full. */
-  async put(event: JobEventView): Promise<void> {
+  /** Adds events that belong together, after waiting while the queue is full. */
+  async put(events: readonly JobEventView[]): Promise<void> {
     while (!this.#ended && (this.#events.length >= this.#limits.events || this.#weight >= this.#limits.characters)) {
       await this.#change();
     }
-    this.#events.push(event);
-    this.#weight += weightOf(event);
+    this.#events.push(...events);
+    for (const event of events) this.#weight += weightOf(event);
     this.#notify();
   }
 

@@ -6,8 +6,8 @@ import { asHttpError, grpcCodeOf } from './http-error.js';
 import { pause } from './pause.js';
 import type { JobBatchView, JobEventView } from './views.js';
 
-/** Yields the events of a job after a sequence number and goes on until the job is over. */
-export type WatchJob = (id: string, after: number, signal: AbortSignal) => AsyncIterable<JobEventView>;
+/** Yields a job's events after a sequence number, those of one number together, and goes on until the job is over. */
+export type WatchJob = (id: string, after: number, signal: AbortSignal) => AsyncIterable<readonly JobEventView[]>;
 
 const firstWait = 500;
 const longestWait = 5_000;
@@ -34,20 +34,23 @@ async function readInto(
   let lost = false;
   while (!channel.signal.aborted) {
     try {
-      for await (const event of watch(id, cursor, channel.signal)) {
+      for await (const events of watch(id, cursor, channel.signal)) {
         if (lost) await channel.send('source', { serving: true, message: '' });
         lost = false;
         wait = firstWait;
-        if (event.sequence <= cursor) continue;
-        cursor = event.sequence;
-        await buffer.put(event);
+        const sequence = events[0]?.sequence;
+        if (sequence === undefined || sequence <= cursor) continue;
+        cursor = sequence;
+        await buffer.put(events);
       }
       return;
     } catch (error) {
       if (channel.signal.aborted) return;
       if (!isPassing(error)) throw error;
-      lost = true;
-      await channel.send('source', { serving: false, message: asHttpError(error).message });
+      if (grpcCodeOf(error) === grpcStatus.UNAVAILABLE) {
+        lost = true;
+        await channel.send('source', { serving: false, message: asHttpError(error).message });
+      }
       await pause(wait, channel.signal);
       wait = Math.min(longestWait, wait * 2);
     }

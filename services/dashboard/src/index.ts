@@ -1,1 +1,3 @@
-export {};
+export type { DashboardEndpoints } from './grpc-reader.js';
+export { PageMissingError } from './page-files.js';
+export { type Dashboard, type DashboardOptions, startDashboard, TokenRequiredError } from './start.js';

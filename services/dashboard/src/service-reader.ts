@@ -1,8 +1,8 @@
 import type { JobListing } from './job-feed.js';
 import type { DatasetView, JobDetailView, JobEventView, JobView, ModelView, RecipeView, ReportView } from './views.js';
 
-/** A file of a report on its way; `bytes` is null where its size is not known beforehand. */
-export interface OpenArtifact {
+/** A file on its way; `bytes` is null where its size is not known beforehand. */
+export interface OpenFile {
   readonly mediaType: string;
   readonly bytes: number | null;
   readonly chunks: AsyncIterable<Uint8Array>;
@@ -10,17 +10,19 @@ export interface OpenArtifact {
 
 /** What the dashboard reads from the services; every call rejects with a gRPC error or an HttpError. */
 export interface ServiceReader {
-  /** The jobs of every service, newest first; a service that does not answer is told as such and does not fail the call. */
+  /** The newest jobs of every service; a service that does not answer is told as such and does not fail the call. */
   listJobs(): Promise<readonly JobListing[]>;
   getJob(id: string): Promise<JobDetailView>;
   cancelJob(id: string): Promise<JobView>;
-  /** The job's events after a sequence number, until the job is over. */
-  watchJob(id: string, after: number, signal: AbortSignal): AsyncIterable<JobEventView>;
+  /** The job's events after a sequence number, those of one number together, until the job is over. */
+  watchJob(id: string, after: number, signal: AbortSignal): AsyncIterable<readonly JobEventView[]>;
   listModels(): Promise<readonly ModelView[]>;
   getModel(name: string): Promise<ModelView>;
   listRecipes(): Promise<readonly RecipeView[]>;
   listDatasets(): Promise<readonly DatasetView[]>;
   getReport(id: string): Promise<ReportView>;
-  openReportArtifact(id: string, name: string): Promise<OpenArtifact>;
+  /** The model's weights as safetensors. */
+  openModelWeights(id: string): Promise<OpenFile>;
+  openReportFile(id: string, name: string): Promise<OpenFile>;
   close(): void;
 }

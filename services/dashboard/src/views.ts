@@ -27,6 +27,7 @@ export interface JobView {
   readonly error: string;
   readonly reportId: string;
   readonly modelId: string;
+  readonly cancelRequested: boolean;
 }
 
 /** A job with everything that its page needs. */
@@ -71,6 +72,7 @@ export type JobEventView =
       readonly epsilon: number;
       readonly accuracy: number;
       readonly samples: number;
+      readonly provisional: boolean;
     })
   | (EventBase & { readonly kind: 'picture'; readonly picture: PictureView });
 
@@ -88,14 +90,17 @@ export interface JobsChangeView {
 
 /** A trained model. */
 export interface ModelView {
+  readonly id: string;
   readonly name: string;
   readonly version: string;
   readonly digest: string;
   readonly aliases: readonly string[];
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly settings: unknown;
   readonly recipe: string;
   readonly dataset: string;
   readonly architecture: string;
-  readonly parameters: number | null;
+  readonly bytes: number;
   readonly cleanAccuracy: number | null;
   readonly createdAt: number | null;
   readonly jobId: string;
@@ -116,12 +121,14 @@ export interface DatasetView {
   readonly classes: readonly string[];
   readonly shape: string;
   readonly splits: Readonly<Record<string, number>>;
+  readonly available: boolean;
 }
 
 /** A finished report: its canonical JSON and the files beside it. */
 export interface ReportView {
   readonly id: string;
   readonly report: unknown;
+  readonly run: unknown;
   readonly artifacts: readonly ArtifactView[];
 }
 

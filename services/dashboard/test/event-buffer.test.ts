@@ -12,7 +12,7 @@ describe('EventBuffer', () => {
     let put = 0;
     const producing = (async () => {
       for (let sequence = 1; sequence <= 10; sequence++) {
-        await buffer.put(line(sequence));
+        await buffer.put([line(sequence)]);
         put = sequence;
       }
       buffer.end();
@@ -31,8 +31,8 @@ describe('EventBuffer', () => {
 
   it('counts the weight of long messages', async () => {
     const buffer = new EventBuffer({ events: 100, characters: 10 });
-    await buffer.put(line(1, 'x'.repeat(20)));
-    const second = buffer.put(line(2));
+    await buffer.put([line(1, 'x'.repeat(20))]);
+    const second = buffer.put([line(2)]);
     expect((await buffer.take()).map((event) => event.sequence)).toEqual([1]);
     await second;
     expect((await buffer.take()).map((event) => event.sequence)).toEqual([2]);
@@ -40,8 +40,8 @@ describe('EventBuffer', () => {
 
   it('lets both sides go when it ends', async () => {
     const buffer = new EventBuffer({ events: 1, characters: 10 });
-    await buffer.put(line(1));
-    const waiting = buffer.put(line(2));
+    await buffer.put([line(1)]);
+    const waiting = buffer.put([line(2)]);
     buffer.end();
     await waiting;
     await buffer.take();

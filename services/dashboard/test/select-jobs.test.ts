@@ -22,6 +22,7 @@ function job(changes: Partial<JobView>): JobView {
     error: '',
     reportId: '',
     modelId: '',
+    cancelRequested: false,
     ...changes,
   };
 }

@@ -136,8 +136,8 @@ export function JobPage({ id, listed }: { readonly id: string; readonly listed: 
         <h1>
           <span>{job.kind}</span> {job.models.join(', ')}
         </h1>
-        <StateChip state={job.state} />
-        {active && <CancelButton job={job} />}
+        <StateChip job={job} />
+        {active && !job.cancelRequested && <CancelButton job={job} />}
       </div>
       {live.trouble !== '' && (
         <div class="notice error" role="status">

@@ -71,7 +71,7 @@ function JobRow({ job, now }: { readonly job: JobView; readonly now: number }): 
   return (
     <tr>
       <td class="cell-state">
-        <StateChip state={job.state} />
+        <StateChip job={job} />
       </td>
       <td class="cell-job">
         <a href={linkTo(['jobs', job.id])} title={job.id}>

@@ -21,7 +21,7 @@ function Datasets(): JSX.Element {
     <ul class="entries">
       {loaded.value.datasets.map((dataset) => (
         <li key={dataset.name}>
-          <b>{dataset.name}</b>{' '}
+          <b>{dataset.name}</b> {!dataset.available && <span class="chip">not imported yet</span>}{' '}
           <span class="muted">
             {[
               dataset.shape,

@@ -2,8 +2,9 @@ import type { JSX } from 'preact';
 import type { ModelView } from '../../src/views.js';
 import { useJson } from './api.js';
 import { useNow } from './clock.js';
-import { formatCount, formatMoment } from './format.js';
-import { EmptyState, Facts, Failure, Loading, Share } from './parts.js';
+import { formatMoment, formatNumber } from './format.js';
+import { jsonFacts } from './json-facts.js';
+import { Card, Downloads, EmptyState, Facts, Failure, Loading, Share } from './parts.js';
 import { linkTo } from './route.js';
 
 /** The table of trained models. */
@@ -36,11 +37,12 @@ export function ModelsPage({ version }: { readonly version: number }): JSX.Eleme
         </thead>
         <tbody>
           {models.map((model) => (
-            <tr key={model.name + model.version}>
+            <tr key={model.id}>
               <td>
-                <a href={linkTo(['models', model.version || model.name])}>
+                <a href={linkTo(['models', model.id])}>
                   <b>{model.name}</b>
                 </a>{' '}
+                <span class="muted">v{model.version}</span>{' '}
                 {model.aliases.map((alias) => (
                   <span key={alias} class="chip">
                     {alias}
@@ -78,14 +80,14 @@ export function ModelPage({ id }: { readonly id: string }): JSX.Element {
       </div>
       <Facts
         facts={[
-          ['Version', <code key="version">{model.version}</code>],
-          ['Digest', <code key="digest">{model.digest}</code>],
+          ['Id', <code key="id">{model.id}</code>],
+          ['Version', [model.version, ...model.aliases].join(', ')],
           ['Recipe', model.recipe || '–'],
           ['Data set', model.dataset || '–'],
-          ['Architecture', model.architecture || '–'],
-          ['Parameters', model.parameters === null ? '–' : formatCount(model.parameters)],
+          ['Network', model.architecture || '–'],
           ['Clean accuracy', <Share key="accuracy" part={model.cleanAccuracy} />],
           ['Created', model.createdAt === null ? '–' : formatMoment(model.createdAt, now)],
+          ['SHA-256', <code key="digest">{model.digest}</code>],
         ]}
       />
       {model.jobId !== '' && (
@@ -93,6 +95,26 @@ export function ModelPage({ id }: { readonly id: string }): JSX.Element {
           <a href={linkTo(['jobs', model.jobId])}>Training job with its curves</a>
         </p>
       )}
+      <div class="columns">
+        <Card title="Measurements">
+          <Facts facts={Object.entries(model.metrics).map(([name, value]) => [name, formatNumber(value)])} />
+        </Card>
+        <Card title="Settings">
+          <Facts facts={jsonFacts(model.settings)} />
+        </Card>
+        <Card title="Downloads">
+          <Downloads
+            artifacts={[
+              {
+                name: 'weights.safetensors',
+                href: `/api/models/${encodeURIComponent(model.id)}/files/weights.safetensors`,
+                mediaType: 'application/octet-stream',
+                bytes: model.bytes,
+              },
+            ]}
+          />
+        </Card>
+      </div>
     </>
   );
 }

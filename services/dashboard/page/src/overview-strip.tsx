@@ -20,6 +20,7 @@ export function OverviewStrip({ live }: { readonly live: LiveJobs }): JSX.Elemen
   ];
   const workers = new Set(jobs.filter((job) => job.state === 'running' && job.worker).map((job) => job.worker)).size;
   const declared = live.services.reduce((sum, service) => sum + (service.workers ?? 0), 0);
+  const chips = live.services.flatMap((service) => service.name.split(', ').map((name) => ({ ...service, name })));
   return (
     <div class="strip">
       {tiles.map(([label, state]) => (
@@ -36,7 +37,7 @@ export function OverviewStrip({ live }: { readonly live: LiveJobs }): JSX.Elemen
         {workers === 1 && declared === 0 ? 'worker' : 'workers'} busy
       </span>
       <ul class="services">
-        {live.services.map((service) => (
+        {chips.map((service) => (
           <li
             key={service.name + service.address}
             class={service.serving ? 'up' : 'down'}

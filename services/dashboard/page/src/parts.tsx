@@ -1,12 +1,13 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { jobFraction } from '../../src/select-jobs.js';
-import type { ArtifactView, JobState, JobView, ProgressView } from '../../src/views.js';
+import type { ArtifactView, JobView, ProgressView } from '../../src/views.js';
 import type { ApiError } from './api.js';
 import { formatBytes, formatPercent, formatSpan } from './format.js';
 
 /** A job's state as a coloured word. */
-export function StateChip({ state }: { readonly state: JobState }): JSX.Element {
-  return <span class={`chip ${state}`}>{state}</span>;
+export function StateChip({ job }: { readonly job: JobView }): JSX.Element {
+  const stopping = job.cancelRequested && (job.state === 'running' || job.state === 'queued');
+  return <span class={`chip ${stopping ? 'cancelled' : job.state}`}>{stopping ? 'cancelling' : job.state}</span>;
 }
 
 /** How far a job is, with the time that is left. */

@@ -56,6 +56,7 @@ describe('addEvents', () => {
     epsilon,
     accuracy,
     samples: 100,
+    provisional: false,
   });
 
   it('replaces a point of the profile when it is measured better', () => {
