@@ -1,3 +1,5 @@
+import type { StatusName } from '@percept/contracts';
+
 /** There is no job with this id. */
 export class JobNotFoundError extends Error {
   override readonly name = 'JobNotFoundError';
@@ -61,13 +63,12 @@ export class JobLostError extends Error {
   }
 }
 
-/** What a job fails with, in words for its owner and a gRPC code. Handlers throw it; other errors become INTERNAL. */
+/** What a job fails with, in words for its owner. Handlers throw it; other errors, PerceptRpcError apart, become INTERNAL. */
 export class JobFailedError extends Error {
   override readonly name = 'JobFailedError';
-  /** A gRPC status code, such as 3 for INVALID_ARGUMENT. */
-  readonly code: number;
+  readonly code: StatusName;
 
-  constructor(code: number, message: string, options?: ErrorOptions) {
+  constructor(code: StatusName, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

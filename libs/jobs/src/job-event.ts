@@ -1,63 +1,83 @@
 import type { Bus, BusEvent } from '@percept/bus';
-import { decodeJson, encodeJson, type JsonObject } from './json.js';
+import { JobEvent, JobState } from '@percept/contracts';
+import type { JobRecord } from './job-record.js';
+import { decodeJson, encodeJson } from './json.js';
 
-/**
- * One event in the life of a job. `kind` is `state`, `progress`, `metrics`, `image`, `log` or one of the job kind's own;
- * `data` is the payload in protobuf JSON.
- */
-export interface JobEvent {
-  readonly job: string;
-  readonly kind: string;
-  /** Grows along the job, over all attempts. */
-  readonly sequence: number;
-  /** RFC 3339. */
-  readonly time: string;
-  readonly data: JsonObject;
-}
+/** What happened, as the contract's JobEvent has it. */
+export type JobEventPayload = NonNullable<JobEvent['event']>;
+
+const KINDS: Readonly<Record<JobEventPayload['$case'], string>> = {
+  stateChange: 'state',
+  progress: 'progress',
+  metrics: 'metrics',
+  gallery: 'gallery',
+  profilePoint: 'profile-point',
+  log: 'log',
+};
+
+/** The kind of the event without payload that tells the worker of a job to look at its record. */
+export const CANCEL_KIND = 'cancel';
 
 const EVENTS_PER_ATTEMPT = 1_000_000_000;
 
 /**
  * Sequence numbers that need no common counter: the attempt counts first, then the event within it. Number 0 of an attempt is
- * kept for what happens to the job between this attempt and the one before it.
+ * what happens between it and the one before it.
  */
 export function eventSequence(attempt: number, number: number): number {
   return attempt * EVENTS_PER_ATTEMPT + number;
 }
 
+/** The event that says what state the record is in. */
+export function stateEvent(record: JobRecord): JobEvent {
+  return {
+    sequence: record.stateSequence,
+    time: new Date(record.stateTime),
+    jobId: record.id,
+    event: {
+      $case: 'stateChange',
+      value: {
+        state: JobState[record.state],
+        error: record.error,
+        result: record.result,
+        attempt: record.attempt,
+      },
+    },
+  };
+}
+
+/** Publishes a CloudEvent of the type `percept.job.<kind>` whose body is the event in protobuf JSON. */
 export async function publishJobEvent(bus: Bus, event: JobEvent): Promise<void> {
   await bus.publishEvent(toBusEvent(event));
 }
 
-/** The event as a CloudEvent of the type `percept.job.<kind>`. */
-export function toBusEvent(event: JobEvent): BusEvent {
+function toBusEvent(event: JobEvent): BusEvent {
+  const kind = event.event === undefined ? CANCEL_KIND : KINDS[event.event.$case];
+  const time = (event.time ?? new Date()).toISOString();
   return {
-    job: event.job,
-    kind: event.kind,
-    id: `${event.job}-${event.kind}-${event.sequence}-${event.time}`,
-    source: `/percept/jobs/${event.job}`,
-    type: `percept.job.${event.kind}`,
-    time: event.time,
+    job: event.jobId,
+    kind,
+    // With the time: a worker that was presumed dead may give out a number a second time.
+    id: `${event.jobId}-${event.sequence}-${kind}-${time}`,
+    source: `/percept/jobs/${event.jobId}`,
+    type: `percept.job.${kind}`,
+    time,
     dataContentType: 'application/json',
-    data: encodeJson({ sequence: event.sequence, data: event.data }),
+    data: encodeJson(JobEvent.toJSON(event)),
   };
 }
 
-/** @throws SyntaxError when the body is not one that `toBusEvent` made. */
+/** @throws SyntaxError when the body is no JSON. */
 export function fromBusEvent(event: BusEvent): JobEvent {
-  const body = decodeJson(event.data) as { sequence?: unknown; data?: unknown };
-  if (typeof body.sequence !== 'number' || typeof body.data !== 'object' || body.data === null) {
-    throw new SyntaxError(`the event ${event.id} is not a job event`);
-  }
-  const { job, kind, time } = event;
-  return { job, kind, time, sequence: body.sequence, data: body.data as JsonObject };
+  return JobEvent.fromJSON(decodeJson(event.data));
 }
 
 export function encodeJobEvents(events: readonly JobEvent[]): Uint8Array {
-  return encodeJson(events);
+  return encodeJson(events.map((event) => JobEvent.toJSON(event)));
 }
 
 /** @throws SyntaxError. */
 export function decodeJobEvents(bytes: Uint8Array): readonly JobEvent[] {
-  return decodeJson(bytes) as readonly JobEvent[];
+  const events = decodeJson(bytes);
+  return Array.isArray(events) ? events.map((event) => JobEvent.fromJSON(event)) : [];
 }

@@ -1,15 +1,28 @@
 import { type Bus, BusUnavailableError, type WorkVerdict } from '@percept/bus';
+import {
+  type JobError,
+  type JobEvent,
+  type JobProgress,
+  type JobResult,
+  type JobSpec,
+  PerceptRpcError,
+} from '@percept/contracts';
 import { StoreFullError, StoreUnavailableError } from '@percept/store';
 import { JobCancelledError, JobFailedError, JobHandedBackError, JobLostError, JobRetryError } from './errors.js';
 import { FencedObject } from './fenced-object.js';
-import { decodeJobEvents, encodeJobEvents, eventSequence, type JobEvent, publishJobEvent } from './job-event.js';
+import {
+  decodeJobEvents,
+  encodeJobEvents,
+  eventSequence,
+  type JobEventPayload,
+  publishJobEvent,
+  stateEvent,
+} from './job-event.js';
 import { JobEventLog } from './job-event-log.js';
-import type { JobContext, JobHandler } from './job-handler.js';
+import type { HandlerProgress, JobContext, JobHandler } from './job-handler.js';
 import { checkpointKey, eventsKey } from './job-keys.js';
-import { publishState } from './job-queue.js';
-import type { JobError, JobProgress, JobRecord } from './job-record.js';
+import type { JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
-import type { JsonObject } from './json.js';
 import { RateEstimator } from './rate-estimator.js';
 
 export interface ExecutionOptions {
@@ -20,15 +33,16 @@ export interface ExecutionOptions {
   readonly onError: (error: unknown) => void;
 }
 
+type JobEnd =
+  | { readonly state: 'SUCCEEDED'; readonly result: JobResult }
+  | { readonly state: 'FAILED'; readonly error: JobError }
+  | { readonly state: 'CANCELLED' };
+
 const PULSE_MS = 500;
 const PROGRESS_EVENT_MS = 200;
 const PROGRESS_RECORD_MS = 1_000;
 const EVENT_LOG_MS = 5_000;
 const COMMIT_RETRY_MS = 1_000;
-
-const RESOURCE_EXHAUSTED = 8;
-const INTERNAL = 13;
-const UNAVAILABLE = 14;
 
 /** One attempt at one job by this worker: from the RUNNING record to the committed end. */
 export class JobExecution {
@@ -39,9 +53,11 @@ export class JobExecution {
   readonly #checkpoint: FencedObject;
   readonly #storedEvents: FencedObject;
   #log = new JobEventLog();
-  #eventNumber = 0;
+  // 1 is the event of the RUNNING state itself.
+  #eventNumber = 1;
   #publishing: Promise<void> = Promise.resolve();
   #progress: JobProgress | undefined;
+  #environment: Readonly<Record<string, string>> | undefined;
   #progressTimer: NodeJS.Timeout | undefined;
   #progressSentAt = Number.NEGATIVE_INFINITY;
   #progressStored = true;
@@ -83,7 +99,7 @@ export class JobExecution {
     try {
       const stored = await this.#storedEvents.load();
       this.#log = new JobEventLog(stored === undefined ? [] : decodeJobEvents(stored));
-      await this.#send('state', { state: 'RUNNING', attempt: this.#record.attempt });
+      await this.#publish(stateEvent(this.#record));
       const spec = await this.#options.repository.readSpec(this.jobId);
       const result = await handler(this.#context(spec));
       return await this.#succeed(result);
@@ -96,14 +112,18 @@ export class JobExecution {
     }
   }
 
-  #context(spec: Uint8Array): JobContext {
+  #context(spec: JobSpec): JobContext {
     return {
       job: this.#record,
       spec,
       attempt: this.#record.attempt,
       signal: this.#controller.signal,
       progress: (progress) => this.#setProgress(progress),
-      emit: (kind, data) => this.#send(kind, data),
+      environment: (environment) => {
+        this.#environment = environment;
+        this.#progressStored = false;
+      },
+      emit: (event) => this.#send(event),
       checkpoint: {
         load: () => this.#checkpoint.load(),
         save: async (bytes) => {
@@ -115,11 +135,12 @@ export class JobExecution {
     };
   }
 
-  #setProgress(progress: Omit<JobProgress, 'etaSeconds'>): void {
+  #setProgress(progress: HandlerProgress): void {
     const now = performance.now();
-    this.#rate.update(progress.done, now);
-    const etaSeconds = this.#rate.secondsUntil(progress.total);
-    this.#progress = { ...progress, ...(etaSeconds === undefined ? {} : { etaSeconds }) };
+    const { done, total } = progress;
+    this.#rate.update(done, now);
+    const fraction = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0;
+    this.#progress = { ...progress, fraction, etaSeconds: total > 0 ? this.#rate.secondsUntil(total) : undefined };
     this.#progressStored = false;
     const wait = PROGRESS_EVENT_MS - (now - this.#progressSentAt);
     if (wait <= 0) {
@@ -134,20 +155,22 @@ export class JobExecution {
     this.#progressTimer = undefined;
     this.#progressSentAt = performance.now();
     if (this.#progress !== undefined) {
-      void this.#send('progress', { ...this.#progress }).catch(this.#options.onError);
+      void this.#send({ $case: 'progress', value: this.#progress }).catch(this.#options.onError);
     }
   }
 
-  /** In order, one after the other; an event that the bus does not take is still kept with the job. */
-  async #send(kind: string, data: JsonObject): Promise<void> {
+  async #send(event: JobEventPayload): Promise<void> {
     this.#eventNumber += 1;
-    const event: JobEvent = {
-      job: this.jobId,
-      kind,
+    await this.#publish({
+      jobId: this.jobId,
       sequence: eventSequence(this.#record.attempt, this.#eventNumber),
-      time: new Date().toISOString(),
-      data,
-    };
+      time: new Date(),
+      event,
+    });
+  }
+
+  /** In order, one after the other; an event that the bus does not take is still kept with the job. */
+  async #publish(event: JobEvent): Promise<void> {
     this.#log.append(event);
     this.#logStored = false;
     const published = this.#publishing.then(() => publishJobEvent(this.#options.bus, event));
@@ -193,7 +216,7 @@ export class JobExecution {
       }
       return {
         ...current,
-        ...this.#progressFields(),
+        ...this.#reported(),
         setbacks: resetSetbacks ? 0 : current.setbacks,
         leaseUntil: new Date(Date.now() + this.#options.leaseMs).toISOString(),
       };
@@ -206,8 +229,8 @@ export class JobExecution {
     await this.#storedEvents.save(encodeJobEvents(this.#log.events));
   }
 
-  async #succeed(result: JsonObject): Promise<WorkVerdict> {
-    return await this.#commit((current) => finished(current, { state: 'SUCCEEDED', result }));
+  async #succeed(result: JobResult): Promise<WorkVerdict> {
+    return await this.#commit((current) => this.#finished(current, { state: 'SUCCEEDED', result }));
   }
 
   async #end(error: unknown): Promise<WorkVerdict> {
@@ -216,17 +239,17 @@ export class JobExecution {
       return { verdict: 'leave' };
     }
     if (reason instanceof JobCancelledError) {
-      return await this.#commit((current) => finished(current, { state: 'CANCELLED' }));
+      return await this.#commit((current) => this.#finished(current, { state: 'CANCELLED' }));
     }
     if (reason instanceof JobHandedBackError) {
-      return await this.#commit((current) => requeued(current, current.setbacks));
+      return await this.#commit((current) => this.#requeued(current, current.setbacks));
     }
     this.#options.onError(error);
     const setbacks = (this.#hasNewCheckpoint ? 0 : this.#record.setbacks) + 1;
     if (isTransient(error) && setbacks <= this.#options.maxSetbacks) {
-      return await this.#commit((current) => requeued(current, setbacks), 1_000 * 2 ** Math.min(setbacks, 6));
+      return await this.#commit((current) => this.#requeued(current, setbacks), 1_000 * 2 ** Math.min(setbacks, 6));
     }
-    return await this.#commit((current) => finished(current, { state: 'FAILED', error: describeFailure(error) }));
+    return await this.#commit((current) => this.#finished(current, { state: 'FAILED', error: describeFailure(error) }));
   }
 
   /** Writes the end of this attempt, for as long as it takes while the store is away, unless the job is no longer ours. */
@@ -243,7 +266,7 @@ export class JobExecution {
           if (!this.#isMine(current)) {
             return undefined;
           }
-          return change({ ...current, ...this.#progressFields() });
+          return change({ ...current, ...this.#reported() });
         });
         return await this.#announce(record, retryDelayMs);
       } catch (error) {
@@ -260,15 +283,40 @@ export class JobExecution {
     if (record.attempt !== this.#record.attempt || record.state === 'RUNNING') {
       return { verdict: 'leave' };
     }
-    // Past the last event of this attempt and before the first of the next.
-    await publishState(this.#options.bus, record, eventSequence(this.#record.attempt, this.#eventNumber + 1)).catch(
-      this.#options.onError,
-    );
+    // Not kept in the log: it follows from the record.
+    await publishJobEvent(this.#options.bus, stateEvent(record)).catch(this.#options.onError);
     return record.state === 'QUEUED' ? { verdict: 'nak', delayMs: retryDelayMs } : { verdict: 'ack' };
   }
 
-  #progressFields(): { progress?: JobProgress } {
-    return this.#progress === undefined ? {} : { progress: this.#progress };
+  #finished(record: JobRecord, end: JobEnd): JobRecord {
+    const ended = this.#inState(record, end.state);
+    return { ...ended, ...end, endTime: ended.stateTime };
+  }
+
+  #requeued(record: JobRecord, setbacks: number): JobRecord {
+    // Cancelled between the handler's end and this write.
+    if (record.cancelRequested) {
+      return this.#finished(record, { state: 'CANCELLED' });
+    }
+    return { ...this.#inState(record, 'QUEUED'), setbacks };
+  }
+
+  #inState(record: JobRecord, state: JobRecord['state']): JobRecord {
+    const { leaseUntil: _, ...rest } = record;
+    return {
+      ...rest,
+      state,
+      stateSequence: eventSequence(this.#record.attempt, this.#eventNumber + 1),
+      stateTime: new Date().toISOString(),
+    };
+  }
+
+  /** What the handler said of itself. */
+  #reported(): Pick<JobRecord, 'progress' | 'environment'> | Pick<JobRecord, 'progress'> {
+    return {
+      ...(this.#progress === undefined ? {} : { progress: this.#progress }),
+      ...(this.#environment === undefined ? {} : { environment: this.#environment }),
+    };
   }
 
   #isMine(record: JobRecord): boolean {
@@ -285,46 +333,26 @@ export class JobExecution {
   }
 }
 
-function finished(
-  record: JobRecord,
-  end:
-    | { readonly state: 'SUCCEEDED'; readonly result: JsonObject }
-    | { readonly state: 'FAILED'; readonly error: JobError }
-    | { readonly state: 'CANCELLED' },
-): JobRecord {
-  const { leaseUntil: _, ...rest } = record;
-  return { ...rest, ...end, finishTime: new Date().toISOString() };
-}
-
-function requeued(record: JobRecord, setbacks: number): JobRecord {
-  const { leaseUntil: _, ...rest } = record;
-  // Cancelled between the handler's end and this write.
-  if (record.cancelRequested) {
-    return finished(rest, { state: 'CANCELLED' });
-  }
-  return { ...rest, state: 'QUEUED', setbacks };
-}
-
 function isTransient(error: unknown): boolean {
   return (
     error instanceof JobRetryError ||
     error instanceof StoreUnavailableError ||
     error instanceof BusUnavailableError ||
-    (!(error instanceof JobFailedError) && grpcCode(error) === UNAVAILABLE)
+    (error instanceof PerceptRpcError && error.code === 'UNAVAILABLE')
   );
 }
 
 function describeFailure(error: unknown): JobError {
-  if (error instanceof StoreFullError) {
-    return { code: RESOURCE_EXHAUSTED, message: error.message };
+  if (error instanceof PerceptRpcError) {
+    return { code: error.code, message: error.rawMessage };
   }
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: grpcCode(error) ?? INTERNAL, message };
-}
-
-function grpcCode(error: unknown): number | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'number' && code > 0 && code <= 16 ? code : undefined;
+  if (error instanceof JobFailedError) {
+    return { code: error.code, message: error.message };
+  }
+  if (error instanceof StoreFullError) {
+    return { code: 'RESOURCE_EXHAUSTED', message: error.message };
+  }
+  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }
 
 /** For how long other workers must keep their hands off: 0 unless the job runs and its worker gave a sign within the lease. */

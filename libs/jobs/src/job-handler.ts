@@ -1,10 +1,25 @@
-import type { JobProgress, JobRecord } from './job-record.js';
-import type { JsonObject } from './json.js';
+import type { JobResult, JobSpec } from '@percept/contracts';
+import type { JobEventPayload } from './job-event.js';
+import type { JobRecord } from './job-record.js';
+
+/** How far a handler is; fraction and time left follow. */
+export interface HandlerProgress {
+  readonly done: number;
+  /** 0 while unknown. */
+  readonly total: number;
+  /** In the plural, such as `steps` or `images`. */
+  readonly unit: string;
+  /** What it is doing, in a few words. */
+  readonly message: string;
+}
+
+/** States and progress have ways of their own. */
+export type HandlerEvent = Exclude<JobEventPayload, { readonly $case: 'stateChange' | 'progress' }>;
 
 /** What a handler sees of its job and may do with it. */
 export interface JobContext {
   readonly job: JobRecord;
-  readonly spec: Uint8Array;
+  readonly spec: JobSpec;
   /** 1 for the first worker of the job, one more for every later one. */
   readonly attempt: number;
   /**
@@ -13,14 +28,15 @@ export interface JobContext {
    */
   readonly signal: AbortSignal;
   /** Replaces the job's progress; cheap, may be called every step. */
-  progress(progress: Omit<JobProgress, 'etaSeconds'>): void;
+  progress(progress: HandlerProgress): void;
+  /** Says what the job runs on, by name: engine, version, path, threads, processor. */
+  environment(environment: Readonly<Record<string, string>>): void;
   /**
-   * Sends an event of a kind such as `metrics`, `image` or `log` to the watchers and keeps it with the job. Resolves when the bus
-   * has it; handlers that send much wait for it.
+   * Sends an event to the watchers and keeps it with the job. Resolves when the bus has it; handlers that send much wait for it.
    *
-   * @throws BodyTooLargeError above about 1 MB of JSON.
+   * @throws BodyTooLargeError above about 1 MB of protobuf JSON.
    */
-  emit(kind: string, data: JsonObject): Promise<void>;
+  emit(event: HandlerEvent): Promise<void>;
   readonly checkpoint: {
     /** The newest checkpoint of any attempt. */
     load(): Promise<Uint8Array | undefined>;
@@ -30,7 +46,7 @@ export interface JobContext {
 }
 
 /**
- * Does the work of a job; what it returns becomes the job's result. Throws JobFailedError to fail with a code of its choice,
- * JobRetryError to be run again later; after its signal fired, anything it throws counts as having stopped.
+ * Does the work of a job and gives its result. Throws JobFailedError to fail with a code of its choice, JobRetryError to be
+ * run again later; after its signal fired, anything it throws counts as having stopped.
  */
-export type JobHandler = (context: JobContext) => Promise<JsonObject>;
+export type JobHandler = (context: JobContext) => Promise<JobResult>;

@@ -1,18 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Bus, workSubject } from '@percept/bus';
+import { JobSpec } from '@percept/contracts';
 import { RequestIdReusedError } from './errors.js';
-import { eventSequence, publishJobEvent } from './job-event.js';
+import { eventSequence, publishJobEvent, stateEvent } from './job-event.js';
 import { isTerminal, type JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 import { encodeJson } from './json.js';
 
 export interface Submission {
   readonly kind: string;
-  readonly spec: Uint8Array;
+  readonly spec: JobSpec;
   /** The same id gives the same job. Empty: always a new job. */
   readonly requestId: string;
-  /** For people. */
-  readonly title?: string;
   /** Trace context, carried along to the worker. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -40,23 +39,27 @@ export class JobQueue {
    * request may be repeated.
    */
   async submit(submission: Submission): Promise<JobRecord> {
-    const { kind, spec, requestId } = submission;
+    const { kind, requestId } = submission;
     workSubject(kind);
+    const spec = JobSpec.encode(submission.spec).finish();
     const specDigest = createHash('sha256').update(spec).digest('hex');
+    const now = new Date().toISOString();
     const record = await this.#repository.create(
       {
         id: requestId === '' ? freshId(kind) : idOfRequest(kind, requestId),
         kind,
-        title: submission.title ?? '',
         requestId,
         specDigest,
         state: 'QUEUED',
+        stateSequence: eventSequence(0, 1),
+        stateTime: now,
         attempt: 0,
         setbacks: 0,
         cancelRequested: false,
         worker: '',
+        environment: {},
         headers: submission.headers ?? {},
-        createTime: new Date().toISOString(),
+        createTime: now,
       },
       spec,
     );
@@ -66,7 +69,6 @@ export class JobQueue {
     if (record.state === 'QUEUED' && record.attempt === 0) {
       // Also for a repeated request: the first may have broken off before this point.
       await this.#publish(record, record.id);
-      await publishState(this.#bus, record, eventSequence(0, 1));
     }
     return record;
   }
@@ -82,21 +84,24 @@ export class JobQueue {
       if (isTerminal(current.state) || current.cancelRequested) {
         return undefined;
       }
-      return current.state === 'QUEUED'
-        ? { ...current, cancelRequested: true, state: 'CANCELLED', finishTime: new Date().toISOString() }
-        : { ...current, cancelRequested: true };
+      if (current.state === 'RUNNING') {
+        return { ...current, cancelRequested: true };
+      }
+      const now = new Date().toISOString();
+      return {
+        ...current,
+        cancelRequested: true,
+        state: 'CANCELLED',
+        // In the place of the attempt that does not come.
+        stateSequence: eventSequence(current.attempt + 1, 1),
+        stateTime: now,
+        endTime: now,
+      };
     });
-    const sequence = eventSequence(record.attempt + 1, 0);
-    if (record.state === 'RUNNING') {
-      await publishJobEvent(this.#bus, {
-        job: id,
-        kind: 'cancel',
-        sequence,
-        time: new Date().toISOString(),
-        data: {},
-      });
+    if (isTerminal(record.state)) {
+      await publishJobEvent(this.#bus, stateEvent(record));
     } else {
-      await publishState(this.#bus, record, sequence);
+      await publishJobEvent(this.#bus, { sequence: 0, time: new Date(), jobId: id });
     }
     return record;
   }
@@ -118,7 +123,6 @@ export class JobQueue {
         const record = running === 'are-orphans' ? await this.#orphaned(found.id) : found;
         if (!isTerminal(record.state)) {
           await this.#publish(record, `${record.id}-${randomUUID()}`);
-          await publishState(this.#bus, record, eventSequence(record.attempt + 1, 0));
           count += 1;
         }
       }
@@ -133,27 +137,23 @@ export class JobQueue {
         return undefined;
       }
       const { leaseUntil: _, ...rest } = current;
-      return { ...rest, state: 'QUEUED', setbacks: current.setbacks + 1 };
+      return {
+        ...rest,
+        state: 'QUEUED',
+        stateSequence: eventSequence(current.attempt + 1, 0),
+        stateTime: new Date().toISOString(),
+        setbacks: current.setbacks + 1,
+      };
     });
   }
 
   async #publish(record: JobRecord, dedupeId: string): Promise<void> {
+    await publishJobEvent(this.#bus, stateEvent(record));
     await this.#bus.publishWork(record.kind, record.id, encodeJson({ job: record.id }), {
       dedupeId,
       headers: record.headers,
     });
   }
-}
-
-/** Announces a job's state; watchers read the rest from the record. */
-export async function publishState(bus: Bus, record: JobRecord, sequence: number): Promise<void> {
-  await publishJobEvent(bus, {
-    job: record.id,
-    kind: 'state',
-    sequence,
-    time: new Date().toISOString(),
-    data: { state: record.state, attempt: record.attempt },
-  });
 }
 
 function freshId(kind: string): string {

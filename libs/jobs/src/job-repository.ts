@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type JobEvent, JobSpec } from '@percept/contracts';
 import {
   ConditionFailedError,
   findObject,
@@ -8,16 +9,16 @@ import {
   StoreUnavailableError,
 } from '@percept/store';
 import { JobNotFoundError } from './errors.js';
-import { decodeJobEvents, type JobEvent } from './job-event.js';
+import { decodeJobEvents } from './job-event.js';
 import { eventsKey, JOBS_FOLDER, recordKey, specKey } from './job-keys.js';
-import { decodeJobRecord, encodeJobRecord, isTerminal, type JobRecord, type JobState } from './job-record.js';
+import { decodeJobRecord, encodeJobRecord, isTerminal, type JobRecord, type JobStateName } from './job-record.js';
 import { decodePageToken, encodePageToken } from './page-token.js';
 
 export interface JobFilter {
   /** Empty: every kind. */
   readonly kinds: readonly string[];
   /** Empty: every state. */
-  readonly states: readonly JobState[];
+  readonly states: readonly JobStateName[];
 }
 
 export interface JobPage {
@@ -69,9 +70,9 @@ export class JobRepository {
   }
 
   /** @throws JobNotFoundError. */
-  async readSpec(id: string): Promise<Uint8Array> {
+  async readSpec(id: string): Promise<JobSpec> {
     try {
-      return (await this.store.get(specKey(id))).bytes;
+      return JobSpec.decode((await this.store.get(specKey(id))).bytes);
     } catch (error) {
       throw asJobNotFound(error, id);
     }

@@ -1,10 +1,9 @@
 import { hostname } from 'node:os';
 import type { Bus, WorkItem, WorkVerdict } from '@percept/bus';
 import { JobNotFoundError } from './errors.js';
-import { eventSequence } from './job-event.js';
+import { CANCEL_KIND, eventSequence, publishJobEvent, stateEvent } from './job-event.js';
 import { type ExecutionOptions, JobExecution, remainingLeaseMs } from './job-execution.js';
 import type { JobHandler } from './job-handler.js';
-import { publishState } from './job-queue.js';
 import { isTerminal, type JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 
@@ -27,7 +26,6 @@ export interface JobRunnerOptions {
 
 const DEFAULT_LEASE_MS = 30_000;
 const DEFAULT_MAX_SETBACKS = 5;
-const FAILED_PRECONDITION = 9;
 const RESUBSCRIBE_MS = 1_000;
 
 /** A worker: takes jobs of its kinds one by one and runs their handlers until it is closed. */
@@ -138,25 +136,24 @@ export class JobRunner {
         return undefined;
       }
       const now = new Date().toISOString();
+      // In the place of the attempt that does not come.
+      const between = { stateSequence: eventSequence(current.attempt + 1, 1), stateTime: now };
       if (current.cancelRequested) {
-        return { ...current, state: 'CANCELLED', finishTime: now };
+        return { ...current, ...between, state: 'CANCELLED', endTime: now };
       }
       // RUNNING without a lease: its worker died.
       const setbacks = current.setbacks + (current.state === 'RUNNING' ? 1 : 0);
       if (setbacks > maxSetbacks) {
         const message = `gave up after ${setbacks} interruptions without a new checkpoint`;
-        return {
-          ...current,
-          setbacks,
-          state: 'FAILED',
-          error: { code: FAILED_PRECONDITION, message },
-          finishTime: now,
-        };
+        const error = { code: 'ABORTED', message };
+        return { ...current, ...between, setbacks, state: 'FAILED', error, endTime: now };
       }
       return {
         ...current,
         setbacks,
         state: 'RUNNING',
+        stateSequence: eventSequence(current.attempt + 1, 1),
+        stateTime: now,
         attempt: current.attempt + 1,
         worker: this.#worker,
         startTime: current.startTime ?? now,
@@ -164,7 +161,7 @@ export class JobRunner {
       };
     });
     if (isTerminal(record.state)) {
-      await publishState(bus, record, eventSequence(record.attempt + 1, 0));
+      await publishJobEvent(bus, stateEvent(record));
     }
     return record;
   }
@@ -173,7 +170,7 @@ export class JobRunner {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        const events = await this.#options.bus.subscribeEvents({ kind: 'cancel' }, { from: 'now', signal });
+        const events = await this.#options.bus.subscribeEvents({ kind: CANCEL_KIND }, { from: 'now', signal });
         for await (const { job } of events) {
           for (const execution of this.#executions) {
             if (execution.jobId === job) {

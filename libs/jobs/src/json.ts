@@ -1,15 +1,11 @@
-/** Anything JSON can say. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
-
-export interface JsonObject {
-  readonly [name: string]: JsonValue;
-}
+import { jsonText } from '@percept/contracts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** A message's JSON form as bytes. */
 export function encodeJson(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value));
+  return encoder.encode(jsonText(value));
 }
 
 /** @throws SyntaxError. */
