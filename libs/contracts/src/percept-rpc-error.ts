@@ -48,7 +48,8 @@ export class PerceptRpcError extends Error {
   /** The status that a server sends for this error, details included. */
   toStatus(): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
     const code = statusNumber(this.code);
-    const details = this.rawMessage.slice(0, longestMessage);
+    // A lone surrogate, as cutting may leave one, cannot be written into a header.
+    const details = this.rawMessage.slice(0, longestMessage).replace(/\p{Surrogate}/gu, '\uFFFD');
     const metadata = new Metadata();
     const encoded = encodeErrorDetails(code, details, this);
     if (encoded !== undefined) metadata.set(detailsKey, Buffer.from(encoded));

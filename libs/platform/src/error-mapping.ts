@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto';
+import { invalidArgument, PerceptRpcError, rpcError, type StatusName } from '@percept/contracts';
+import type { Logger } from './logger.js';
+import { violationsOf } from './violations.js';
+
+/** What an error of a class name becomes: its code, and the message unless the error's own may be told. */
+export interface ErrorRule {
+  readonly code: StatusName;
+  /** Told instead of the error's own message. */
+  readonly message?: string;
+  /** In milliseconds. */
+  readonly retryDelayMs?: number;
+}
+
+/** Rules by class name: names survive the way out of a worker thread, classes do not. */
+export type ErrorRules = Readonly<Record<string, ErrorRule>>;
+
+const storeUnavailable: ErrorRule = { code: 'UNAVAILABLE', message: 'the store is not available', retryDelayMs: 1_000 };
+const busUnavailable: ErrorRule = {
+  code: 'UNAVAILABLE',
+  message: 'the message bus is not available',
+  retryDelayMs: 1_000,
+};
+const stopping: ErrorRule = { code: 'UNAVAILABLE', message: 'the service is shutting down' };
+
+/** Errors of the platform's own libraries. */
+const platformRules: ErrorRules = {
+  JobNotFoundError: { code: 'NOT_FOUND' },
+  RequestIdReusedError: { code: 'ALREADY_EXISTS' },
+  KeyNotFoundError: { code: 'NOT_FOUND', message: 'the object does not exist' },
+  ConditionFailedError: { code: 'ABORTED', message: 'someone else changed the same object; try again' },
+  StoreFullError: { code: 'RESOURCE_EXHAUSTED', message: 'the store is full' },
+  StoreUnavailableError: storeUnavailable,
+  BusUnavailableError: busUnavailable,
+  BusClosedError: stopping,
+  PoolClosedError: stopping,
+  QueueFullError: { code: 'RESOURCE_EXHAUSTED', message: 'too many calls wait for a worker', retryDelayMs: 1_000 },
+  TaskCancelledError: { code: 'CANCELLED', message: 'the call was cancelled' },
+  AbortError: { code: 'CANCELLED', message: 'the call was cancelled' },
+};
+
+/** Codes with which another service of ours blames the request, and whose words may be passed on. */
+const passedOn: readonly StatusName[] = [
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'FAILED_PRECONDITION',
+  'OUT_OF_RANGE',
+  'ABORTED',
+  'RESOURCE_EXHAUSTED',
+  'UNIMPLEMENTED',
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+];
+
+/**
+ * Turns whatever a handler threw into the error that its caller sees. What nobody foresaw becomes INTERNAL with an id and
+ * without a word about its cause; the log has both.
+ */
+export function toRpcError(error: unknown, log: Logger, rules: ErrorRules = {}): PerceptRpcError {
+  if (error instanceof PerceptRpcError) return fromRpcError(error, log);
+  const violations = violationsOf(error);
+  if (violations !== undefined) return invalidArgument(violations);
+  if (error instanceof Error) {
+    const rule = ruleFor(rules, error.name) ?? ruleFor(platformRules, error.name);
+    if (rule !== undefined) {
+      if (rule.message !== undefined) log.warn({ err: error }, rule.message);
+      return rpcError(rule.code, rule.message ?? error.message, { retryDelayMs: rule.retryDelayMs, cause: error });
+    }
+  }
+  return internal(error, log);
+}
+
+function ruleFor(rules: ErrorRules, name: string): ErrorRule | undefined {
+  return Object.hasOwn(rules, name) ? rules[name] : undefined;
+}
+
+function fromRpcError(error: PerceptRpcError, log: Logger): PerceptRpcError {
+  if (error.origin === 'local') return error.code === 'UNKNOWN' ? internal(error, log) : error;
+  if (passedOn.includes(error.code)) return error;
+  if (error.code === 'UNAVAILABLE') {
+    log.warn({ err: error }, 'a service this call depends on is not available');
+    const retryDelayMs = error.retryDelayMs ?? 1_000;
+    return rpcError('UNAVAILABLE', 'a service this call depends on is not available', { retryDelayMs, cause: error });
+  }
+  return internal(error, log);
+}
+
+function internal(error: unknown, log: Logger): PerceptRpcError {
+  const errorId = randomBytes(6).toString('hex');
+  log.error({ err: error, error_id: errorId }, 'a call failed unexpectedly');
+  return rpcError('INTERNAL', `internal error; the service's log has it under ${errorId}`, { cause: error });
+}

@@ -1,0 +1,74 @@
+import {
+  type Metadata,
+  ResponderBuilder,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+  status,
+} from '@grpc/grpc-js';
+import type { Logger } from './logger.js';
+import type { GrpcType, Metrics } from './metrics.js';
+import { childTrace, formatTraceparent, parseTraceparent } from './trace-context.js';
+
+/** Services whose calls are too many and too dull for the log. */
+const quiet = /^grpc\.(health|reflection)\./;
+
+/** Logs and counts every call of a server, and sees that each has a trace. */
+export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
+  return (method, call) => {
+    const [, service = '', name = ''] = method.path.split('/');
+    const finished = metrics.callStarted(service, name, typeOf(method));
+    const begun = performance.now();
+    let traceId = '';
+    let over = false;
+    const finish = (code: number, details: string): void => {
+      if (over) return;
+      over = true;
+      finished(code);
+      const line = {
+        method: `${service}/${name}`,
+        code: status[code] ?? String(code),
+        ms: Math.round((performance.now() - begun) * 10) / 10,
+        peer: call.getPeer(),
+        trace_id: traceId,
+        ...(code === status.OK ? {} : { details }),
+      };
+      if (quiet.test(service)) log.debug(line, 'call');
+      else if (serious.has(code)) log.error(line, 'call');
+      else log.info(line, 'call');
+    };
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        traceId = ensureTrace(metadata);
+        next(metadata);
+      })
+      .withOnCancel(() => {
+        const late = Number(call.getDeadline()) <= Date.now();
+        finish(late ? status.DEADLINE_EXCEEDED : status.CANCELLED, 'ended before it was answered');
+      })
+      .build();
+    const responder = new ResponderBuilder()
+      .withStart((next) => next(listener))
+      .withSendStatus((answer, next) => {
+        finish(answer.code, answer.details);
+        next(answer);
+      })
+      .build();
+    return new ServerInterceptingCall(call, responder);
+  };
+}
+
+const serious: ReadonlySet<number> = new Set([status.INTERNAL, status.UNKNOWN, status.DATA_LOSS]);
+
+function typeOf(method: { requestStream: boolean; responseStream: boolean }): GrpcType {
+  if (method.requestStream) return method.responseStream ? 'bidi_stream' : 'client_stream';
+  return method.responseStream ? 'server_stream' : 'unary';
+}
+
+function ensureTrace(metadata: Metadata): string {
+  const given = parseTraceparent(metadata.get('traceparent')[0]?.toString());
+  if (given !== undefined) return given.traceId;
+  const fresh = childTrace(undefined);
+  metadata.set('traceparent', formatTraceparent(fresh));
+  return fresh.traceId;
+}

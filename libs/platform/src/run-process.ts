@@ -1,0 +1,77 @@
+import { ConfigError, type ConfigTable, configHelp, type Environment, readConfig } from './config-table.js';
+import { createLogger, type Logger, type LogLevel } from './logger.js';
+import type { Closable } from './start-service.js';
+
+/** What a process is. */
+export interface ProcessOptions<Config> {
+  /** Name in logs. */
+  readonly name: string;
+  /** First line of `--help`. */
+  readonly title: string;
+  readonly config: ConfigTable<Config>;
+  /** Starts everything; what it returns is closed at the end. */
+  start(config: Config, log: Logger): Promise<Closable>;
+  /** Default: the arguments of this process. */
+  readonly args?: readonly string[];
+  /** Default: the environment of this process. */
+  readonly environment?: Environment;
+}
+
+/**
+ * Is the `main` of a service: reads its configuration, starts it, and closes it on SIGTERM or SIGINT. `--help` prints the
+ * configuration. Sets the exit code: 0 after a clean end, 1 after a failure, 2 for wrong configuration; a second signal ends
+ * the process at once.
+ */
+export async function runProcess<Config extends { readonly logLevel?: LogLevel }>(
+  options: ProcessOptions<Config>,
+): Promise<void> {
+  const args = options.args ?? process.argv.slice(2);
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(configHelp(options.title, options.config));
+    return;
+  }
+  let config: Config;
+  try {
+    config = readConfig(options.config, options.environment ?? process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const log = createLogger(options.name, config.logLevel === undefined ? {} : { level: config.logLevel });
+  const die = (error: unknown): void => {
+    log.fatal({ err: error }, 'the process cannot go on');
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+  const signalled = firstSignal(log);
+  try {
+    const running = await options.start(config, log);
+    await signalled;
+    await running.close();
+  } catch (error) {
+    log.fatal({ err: error }, 'failed');
+    process.exitCode = 1;
+  }
+  // Whatever still keeps the process alive is a leak, and no reason to keep a supervisor waiting.
+  setTimeout(() => {
+    log.warn('something kept the process alive');
+    process.exit();
+  }, 2_000).unref();
+}
+
+function firstSignal(log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(name, () => {
+        signals += 1;
+        if (signals > 1) process.exit(1);
+        log.info({ signal: name }, 'draining');
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,181 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { defaultTimeoutMs, type MethodKind, maxMessageBytes, serviceName } from '@percept/contracts';
+import { HealthImplementation } from 'grpc-health-check';
+import { adaptHandlers } from './adapt-handlers.js';
+import type { ErrorRules } from './error-mapping.js';
+import { createLogger, type Logger } from './logger.js';
+import { createMetrics, type Metrics } from './metrics.js';
+import { observeCalls } from './observe-calls.js';
+import { OpenCalls } from './open-calls.js';
+import { reflectionFor } from './reflection.js';
+import { type MetricsEndpoint, serveMetrics } from './serve-metrics.js';
+import type { MountedService } from './service-handlers.js';
+
+/** Anything that must be closed in the end. */
+export interface Closable {
+  close(): Promise<void> | void;
+}
+
+/** Settings of a server. */
+export interface StartServiceOptions {
+  /** Name in logs. */
+  readonly name: string;
+  readonly services: readonly MountedService[];
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: a free port. */
+  readonly port?: number;
+  /** Port of the metrics endpoint; 0 takes a free one. Default: none. */
+  readonly metricsPort?: number | undefined;
+  /** What the services own, in the order it was opened; closed in reverse after the last call. */
+  readonly resources?: readonly Closable[];
+  /** Default: JSON lines to standard error. */
+  readonly logger?: Logger;
+  /** Default: a registry of its own. */
+  readonly metrics?: Metrics;
+  /** Codes of the services' own errors, by class name. */
+  readonly errorRules?: ErrorRules;
+  /** Default: no TLS. */
+  readonly credentials?: ServerCredentials;
+  /** Time for calls with a single response that come without a deadline, in milliseconds. Default 60,000. */
+  readonly defaultTimeoutMs?: number;
+  /** Time that calls under way get when the server closes, in milliseconds. Default 10,000. */
+  readonly drainMs?: number;
+}
+
+/** A running server. */
+export interface RunningService {
+  readonly name: string;
+  /** HOST:PORT that clients connect to. */
+  readonly address: string;
+  readonly port: number;
+  /** HOST:PORT of the metrics endpoint, where there is one. */
+  readonly metricsAddress: string | undefined;
+  readonly metrics: Metrics;
+  /** Says in health checks whether a service (full name), or with '' the whole server, serves. */
+  setServing(service: string, serving: boolean): void;
+  /**
+   * Drains: health says NOT_SERVING, no new calls, streams end within a second and other calls within `drainMs`, then what the
+   * services own is closed in reverse order. Safe to call again.
+   *
+   * @throws AggregateError when something could not be closed; the rest is closed all the same.
+   */
+  close(): Promise<void>;
+}
+
+/** The address cannot be listened on. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+const streams: readonly MethodKind[] = ['server-stream', 'bidi-stream'];
+const singles: readonly MethodKind[] = ['unary', 'client-stream'];
+const longestStreamDrainMs = 1_000;
+
+/** Serves services on one port, with health and reflection beside them. Throws ListenError when the port cannot be had. */
+export async function startService(options: StartServiceOptions): Promise<RunningService> {
+  const log = options.logger ?? createLogger(options.name);
+  const metrics = options.metrics ?? createMetrics();
+  const openCalls = new OpenCalls();
+  const server = new Server({
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': maxMessageBytes,
+    interceptors: [observeCalls(log, metrics)],
+  });
+  const settings = {
+    log,
+    openCalls,
+    defaultTimeoutMs: options.defaultTimeoutMs ?? defaultTimeoutMs,
+    errorRules: options.errorRules ?? {},
+  };
+  const names = options.services.map(({ definition }) => serviceName(definition));
+  for (const service of options.services) {
+    const { definition, implementation } = adaptHandlers(service, settings);
+    server.addService(definition, implementation);
+  }
+  const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'NOT_SERVING'])));
+  health.addToServer(server);
+  reflectionFor(names).addToServer(server);
+
+  const host = options.host ?? '127.0.0.1';
+  const port = await bind(server, host, options.port ?? 0, options.credentials ?? ServerCredentials.createInsecure());
+  const resources: Closable[] = [...(options.resources ?? [])];
+  let endpoint: MetricsEndpoint | undefined;
+  if (options.metricsPort !== undefined) {
+    try {
+      endpoint = await serveMetrics(metrics, host, options.metricsPort);
+    } catch (error) {
+      server.forceShutdown();
+      throw new ListenError(`cannot serve metrics on ${host}:${options.metricsPort}`, { cause: error });
+    }
+    resources.push(endpoint);
+  }
+  const setServing = (service: string, serving: boolean): void =>
+    health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
+  for (const name of ['', ...names]) setServing(name, true);
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  log.info({ address, services: names }, 'serving');
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    for (const name of ['', ...names]) setServing(name, false);
+    await drain(server, openCalls, options.drainMs ?? 10_000, log);
+    await closeAll(resources, log);
+    log.info('closed');
+  };
+  return {
+    name: options.name,
+    address,
+    port,
+    metricsAddress: endpoint?.address,
+    metrics,
+    setServing,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** Closes resources in reverse order; one that fails does not keep the others open. Throws AggregateError in the end. */
+export async function closeAll(resources: readonly Closable[], log: Logger): Promise<void> {
+  const failures: unknown[] = [];
+  for (const resource of [...resources].reverse()) {
+    try {
+      await resource.close();
+    } catch (error) {
+      log.error({ err: error }, 'a resource could not be closed');
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'some resources could not be closed');
+}
+
+async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
+  const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      server.bindAsync(target, credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+    });
+  } catch (error) {
+    server.forceShutdown();
+    throw new ListenError(`cannot listen on ${target}`, { cause: error });
+  }
+}
+
+async function drain(server: Server, openCalls: OpenCalls, drainMs: number, log: Logger): Promise<void> {
+  const streamTimer = setTimeout(() => openCalls.endAll(streams), Math.min(drainMs, longestStreamDrainMs));
+  const singleTimer = setTimeout(() => {
+    if (openCalls.size > 0) log.warn({ calls: openCalls.size }, 'calls did not end in time');
+    openCalls.endAll(singles);
+  }, drainMs);
+  // Answers of calls that were ended above still need a moment to leave.
+  const forceTimer = setTimeout(() => server.forceShutdown(), drainMs + 500);
+  await new Promise<void>((resolve) => {
+    server.tryShutdown((error) => {
+      if (error) server.forceShutdown();
+      resolve();
+    });
+  });
+  for (const timer of [streamTimer, singleTimer, forceTimer]) clearTimeout(timer);
+}
