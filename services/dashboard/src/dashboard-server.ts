@@ -37,7 +37,8 @@ const pageHeaders: Readonly<Record<string, string>> = {
 };
 
 /** Files of reports are shown without any script, whatever they contain. */
-const artifactPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; sandbox";
+const artifactPolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; sandbox allow-same-origin allow-downloads";
 
 function sendJson(response: ServerResponse, body: unknown, status = 200): void {
   const text = JSON.stringify(body);

@@ -45,8 +45,9 @@ export function asHttpError(error: unknown): HttpError {
   if (code === undefined) return new HttpError(500, 'INTERNAL', 'The dashboard failed to answer; its log says why.');
   const details = error instanceof Error && 'details' in error ? String(error.details) : '';
   const name = grpcStatus[code] ?? 'UNKNOWN';
-  const message = code === grpcStatus.UNAVAILABLE ? `A service does not answer: ${details}` : details;
-  return new HttpError(httpStatusOf.get(code) ?? 502, name, message || `The service answered ${name}.`);
+  const unreached = code === grpcStatus.UNAVAILABLE && (details === '' || details.startsWith('No connection'));
+  const message = unreached ? 'A service does not answer.' : details || `The service answered ${name}.`;
+  return new HttpError(httpStatusOf.get(code) ?? 502, name, message);
 }
 
 /** The JSON body of an error. */

@@ -207,7 +207,10 @@ describe('the API', () => {
     expect(await read('api/jobs')).toMatchObject({ status: 200, body: { jobs: [], total: 0 } });
     const services = ((await read('api/jobs')).body as { services: { name: string; serving: boolean }[] }).services;
     expect(services.find((service) => service.name.includes('training'))?.serving).toBe(false);
-    expect((await read('api/models')).status).toBe(503);
+    expect(await read('api/models')).toMatchObject({
+      status: 503,
+      body: { error: { code: 'UNAVAILABLE', message: 'A service does not answer.' } },
+    });
     await boundary.start();
     await expect.poll(async () => (await read('api/models')).status, { timeout: 10_000 }).toBe(200);
   });

@@ -52,6 +52,14 @@ function alignedData(props: ChartProps): uPlot.AlignedData {
   return tables.length === 0 ? [[]] : uPlot.join(tables);
 }
 
+/** A single point gets some room beside it; uPlot's own choice would be a span of 100. */
+function xRange(_: uPlot, least: number | null, most: number | null): uPlot.Range.MinMax {
+  if (least === null || most === null) return [0, 1];
+  if (least < most) return [least, most];
+  const room = Math.abs(least) > 0 ? 0.1 * Math.abs(least) : 0.1;
+  return [least, most + room];
+}
+
 function seriesOf(props: ChartProps): uPlot.Series[] {
   const series: uPlot.Series[] = [{}];
   const format = props.format ?? formatNumber;
@@ -86,7 +94,7 @@ function optionsOf(props: ChartProps, width: number): uPlot.Options {
     legend: { show: false },
     cursor: { y: false, drag: { x: true, y: false } },
     scales: {
-      x: { time: false },
+      x: { time: false, range: xRange },
       y: props.logarithmic ? { distr: 3 } : range ? { range: [range[0], range[1]] } : {},
     },
     axes: [

@@ -20,6 +20,8 @@ export interface JobHistory {
   readonly progress: ProgressView | null;
   readonly metrics: ReadonlyMap<string, Points>;
   readonly profiles: ReadonlyMap<string, Points>;
+  /** Points of profiles, as `MODEL EPSILON`, that may still fall. */
+  readonly provisional: ReadonlySet<string>;
   readonly log: readonly LogLine[];
   readonly droppedLines: number;
   readonly pictures: ReadonlyMap<string, ReadonlyMap<string, readonly PictureView[]>>;
@@ -30,6 +32,7 @@ export const emptyHistory: JobHistory = {
   progress: null,
   metrics: new Map(),
   profiles: new Map(),
+  provisional: new Set(),
   log: [],
   droppedLines: 0,
   pictures: new Map(),
@@ -88,6 +91,7 @@ export function addEvents(history: JobHistory, events: readonly JobEventView[]):
   const metrics = new Map(history.metrics);
   const profiles = new Map(history.profiles);
   const pictures = new Map(history.pictures);
+  const provisional = new Set(history.provisional);
   const log = [...history.log];
   const newMetrics = new Map<string, (readonly [number, number])[]>();
   const newProfiles = new Map<string, (readonly [number, number])[]>();
@@ -110,6 +114,8 @@ export function addEvents(history: JobHistory, events: readonly JobEventView[]):
         break;
       case 'profile':
         push(newProfiles, event.model, event.epsilon, event.accuracy);
+        if (event.provisional) provisional.add(`${event.model} ${event.epsilon}`);
+        else provisional.delete(`${event.model} ${event.epsilon}`);
         break;
       case 'log':
         log.push({ sequence: event.sequence, at: event.at, level: event.level, message: event.message });
@@ -124,5 +130,5 @@ export function addEvents(history: JobHistory, events: readonly JobEventView[]):
   addPoints(profiles, newProfiles);
   const excess = Math.max(0, log.length - keptLines);
   droppedLines += excess;
-  return { state, progress, metrics, profiles, pictures, log: log.slice(excess), droppedLines };
+  return { state, progress, metrics, profiles, provisional, pictures, log: log.slice(excess), droppedLines };
 }

@@ -54,7 +54,7 @@ function LogView({ log, dropped }: { readonly log: readonly LogLine[]; readonly 
     const element = box.current;
     if (element && follow.current) element.scrollTop = element.scrollHeight;
   }, [log]);
-  if (log.length === 0) return <p class="muted">No lines yet.</p>;
+  if (log.length === 0) return <p class="muted">Nothing was logged.</p>;
   return (
     <section
       ref={box}
@@ -79,9 +79,13 @@ function LogView({ log, dropped }: { readonly log: readonly LogLine[]; readonly 
 
 function ProfileChart({ history }: { readonly history: JobHistory }): JSX.Element | null {
   if (history.profiles.size === 0) return null;
+  const open = history.provisional.size;
   const lines = [...history.profiles].map(([name, points]) => ({ name, ...points }));
   return (
-    <Card title="Robust accuracy">
+    <Card
+      title="Robust accuracy"
+      aside={open > 0 && <span class="muted">filling in: {open} points may still fall</span>}
+    >
       <Chart
         title="Accuracy under attack"
         xLabel="budget ε"

@@ -56,13 +56,15 @@ describe('addEvents', () => {
     epsilon,
     accuracy,
     samples: 100,
-    provisional: false,
+    provisional: accuracy < 0.9,
   });
 
   it('replaces a point of the profile when it is measured better', () => {
     const first = addEvents(emptyHistory, [profile(1, 0, 0.9), profile(2, 0.1, 0.8)]);
     const second = addEvents(first, [profile(3, 0, 0.95)]);
     expect(second.profiles.get('pgd')).toEqual({ xs: [0, 0.1], ys: [0.95, 0.8] });
+    expect([...addEvents(second, [profile(4, 0.1, 0.91)]).provisional]).toEqual([]);
+    expect([...second.provisional]).toEqual(['pgd 0.1']);
     expect(first.profiles.get('pgd')).toEqual({ xs: [0, 0.1], ys: [0.9, 0.8] });
   });
 
