@@ -1,3 +1,4 @@
+import { inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Classifier } from './classifier.js';
 import { type Aim, type LossName, writeAscentCotangent } from './losses.js';
@@ -31,7 +32,7 @@ export function ascentGradient(
   let logits = new Float32Array(0);
   const gradient = tf.tidy(() => {
     const x = tf.tensor4d(rows, [aims.length, ...model.inputShape]);
-    const objective = (images: tf.Tensor4D): tf.Scalar => {
+    const objective = (images: tf.Tensor4D): tf.Tensor1D => {
       const z = model.logits(images);
       logits = Float32Array.from(z.dataSync());
       requireFinite(logits);
@@ -39,13 +40,11 @@ export function ascentGradient(
       for (const [row, aim] of aims.entries()) {
         writeAscentCotangent(cotangent, logits, row * model.classes, model.classes, aim, loss);
       }
-      return tf.sum(tf.mul(z, tf.tensor2d(cotangent, [aims.length, model.classes])));
+      return tf.sum(tf.mul(z, tf.tensor2d(cotangent, [aims.length, model.classes])), 1);
     };
-    return Float32Array.from(
-      tf
-        .grad(objective as (x: tf.Tensor) => tf.Tensor)(x)
-        .dataSync(),
-    );
+    const { losses, gradient } = inputGradient(objective, x);
+    losses.dispose();
+    return Float32Array.from(gradient.dataSync());
   });
   return { logits, gradient };
 }

@@ -24,6 +24,5 @@ export { type Projection, projectBallAndBox } from './project.js';
 export { roundTo8Bits } from './round-to-8-bits.js';
 export { type SteepestStep, steepestStep } from './steepest-step.js';
 export { uniformInBall } from './uniform-in-ball.js';
-export { UniformStream } from './uniform-stream.js';
 export { type AttackInputs, validateAttack } from './validate-attack.js';
 export { InvalidAttackError, type Violation } from './violations.js';

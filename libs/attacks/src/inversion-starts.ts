@@ -23,7 +23,7 @@ export function inversionStarts(
     const stream = inversionStream(seed, sampleId);
     for (let i = 0; i < length; i++) {
       const c = i % channels;
-      const value = (mean[c] as number) + (std[c] as number) ** 2 * (2 * stream.next() - 1);
+      const value = (mean[c] as number) + (std[c] as number) ** 2 * (2 * stream.nextUniform() - 1);
       starts[index * length + i] = Math.min(Math.max(value, 0), 1);
     }
   }

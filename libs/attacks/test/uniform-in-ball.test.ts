@@ -1,6 +1,6 @@
+import { RandomStream } from '@percept/tensor';
 import { describe, expect, it } from 'vitest';
-import { norm, UniformStream, uniformInBall } from '../src/index.js';
-import { seededNumbers } from './support/toy-classifiers.js';
+import { norm, uniformInBall } from '../src/index.js';
 
 /** Largest gap between the empirical distribution of `values` in [0, 1] and the uniform one. */
 function kolmogorovDistance(values: readonly number[]): number {
@@ -17,7 +17,7 @@ describe('uniformInBall', () => {
     'fills the l_%d ball evenly by radius, and both halves alike',
     (p) => {
       const dimensions = 3;
-      const stream = new UniformStream((block) => seededNumbers(1000 + block, 512).map((value) => 0.5 + 0.5 * value));
+      const stream = new RandomStream({ seed: 1000, purpose: 'test' });
       const volumes: number[] = [];
       let positive = 0;
       for (let i = 0; i < draws; i++) {
@@ -32,12 +32,12 @@ describe('uniformInBall', () => {
   );
 
   it('agrees with points of the cube that happen to lie in the l_1.5 ball', () => {
-    const stream = new UniformStream((block) => seededNumbers(7000 + block, 512).map((value) => 0.5 + 0.5 * value));
+    const stream = new RandomStream({ seed: 7000, purpose: 'test' });
     const direct: number[] = [];
     const rejected: number[] = [];
     while (direct.length < draws) direct.push(Math.abs(uniformInBall(2, 1.5, 1, stream)[0] as number));
     while (rejected.length < draws) {
-      const point = [2 * stream.next() - 1, 2 * stream.next() - 1];
+      const point = [2 * stream.nextUniform() - 1, 2 * stream.nextUniform() - 1];
       if (norm(point, 1.5) <= 1) rejected.push(Math.abs(point[0] as number));
     }
     const reference = rejected.toSorted((a, b) => a - b);

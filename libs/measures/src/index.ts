@@ -1,4 +1,5 @@
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
+export { type HonestyIndicator, type HonestyOptions, honestyReport } from './honesty-report.js';
 export {
   type LedgerTensor,
   ledgerFromTensors,

@@ -1,4 +1,5 @@
 import type { Classifier } from '@percept/attacks';
+import { inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** Logits and their Jacobian with respect to the pixels, for a batch of images. */
@@ -15,9 +16,13 @@ export function logitJacobian(model: Classifier, images: Float32Array, batch: nu
     const x = tf.tensor4d(images, [batch, ...model.inputShape]);
     const logits = Float32Array.from(model.logits(x).dataSync());
     const rows = Array.from({ length: model.classes }, (_, k) => {
-      const sumOfLogit = (input: tf.Tensor): tf.Tensor =>
-        tf.sum(tf.slice(model.logits(input as tf.Tensor4D), [0, k], [batch, 1]));
-      return tf.tidy(() => Float32Array.from(tf.grad(sumOfLogit)(x).dataSync()));
+      return tf.tidy(() => {
+        const logitOfClass = (input: tf.Tensor4D): tf.Tensor1D =>
+          tf.reshape(tf.slice(model.logits(input), [0, k], [batch, 1]), [batch]);
+        const { losses, gradient } = inputGradient(logitOfClass, x);
+        losses.dispose();
+        return Float32Array.from(gradient.dataSync());
+      });
     });
     return { logits, rows };
   });

@@ -58,31 +58,20 @@ export function paperProfile(norm: number, grid: readonly number[], seed: number
 }
 
 /**
- * A profile for a first look in seconds per model: one path of cross-entropy PGD through all budgets, 3 steps each from a random start,
- * then 20 margin-loss steps from a fresh random start at the training budget for the samples that still stand there.
+ * A profile for a first look in seconds per model on small images: per sample a bisection over the grid, each budget attacked by
+ * 10 steps of 0.3 epsilon along the margin loss from a fresh uniform start, leaving off at the first success; about 35 gradient steps per
+ * sample of a robust model and 21 budgets, fewer where it breaks early.
  *
- * Weaker than `paperProfile` and meant for small images; its curve is an upper bound on robust accuracy, as every attack's is.
+ * One start and few steps: an upper bound on robust accuracy, as every attack's curve is. The margin loss is what makes so few steps
+ * enough; `paperProfile` follows the text instead. Both can be told apart in a report by their attacks' names.
  */
-export function quickstartProfile(
-  norm: number,
-  grid: readonly number[],
-  trainingEpsilon: number,
-  seed: number,
-): ProfileSettings {
+export function quickstartProfile(norm: number, grid: readonly number[], seed: number): ProfileSettings {
   return {
     norm,
     grid,
-    strategy: 'ascending',
-    attacks: [{ name: 'pgd-path', options: { step: { kind: 'relative', size: 0.25 }, steps: 3 } }],
-    confirmations: [
-      {
-        epsilon: trainingEpsilon,
-        attack: {
-          name: 'pgd-20-margin',
-          options: { step: { kind: 'relative', size: 0.125 }, steps: 20, loss: 'margin' },
-        },
-      },
-    ],
+    strategy: 'bisect',
+    attacks: [{ name: 'pgd-10-margin', options: { step: { kind: 'relative', size: 0.3 }, steps: 10, loss: 'margin' } }],
+    confirmations: [],
     seed,
     batchSize: 200,
   };

@@ -1,0 +1,241 @@
+import { forwardLogits } from '@percept/attacks';
+import { selectEngine } from '@percept/tensor';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  budgetGrid,
+  InvalidProfileError,
+  ledgerFromTensors,
+  ledgerToTensors,
+  mergeProfiles,
+  type ProfileSettings,
+  paperProfile,
+  profile,
+  quickstartProfile,
+  robustAccuracyCurve,
+  type Samples,
+  shardSamples,
+  verifyWitnesses,
+  type WitnessLedger,
+} from '../src/index.js';
+import { seededSamples, smallClassifier, thresholdClassifier } from './small-classifiers.js';
+
+const shape = [5, 5, 1] as const;
+const count = 24;
+const classes = 4;
+const grid = budgetGrid(12, 2, 100);
+const model = (): ReturnType<typeof smallClassifier> => smallClassifier(5, shape, classes);
+
+/** Samples labelled as the model sees them, but for every sixth, which is a clean error. */
+function samples(): Samples {
+  const unlabelled = seededSamples(9, count, shape, new Int32Array(count));
+  const logits = forwardLogits(model(), unlabelled.images, count);
+  const labels = Int32Array.from({ length: count }, (_, i) => {
+    const row = Array.from(logits.subarray(i * classes, (i + 1) * classes));
+    const prediction = row.indexOf(Math.max(...row));
+    return i % 6 === 0 ? (prediction + 1) % classes : prediction;
+  });
+  return { ...unlabelled, labels };
+}
+
+function settings(change: Partial<ProfileSettings> = {}): ProfileSettings {
+  return {
+    norm: Number.POSITIVE_INFINITY,
+    grid,
+    strategy: 'ascending',
+    attacks: [{ name: 'pgd', options: { steps: 8, step: { kind: 'relative', size: 0.3 } } }],
+    confirmations: [],
+    seed: 3,
+    batchSize: 7,
+    ...change,
+  };
+}
+
+function comparable(ledger: WitnessLedger): unknown {
+  return ledger.entries.map((entry) => ({
+    ...entry,
+    witness: entry.witness && { ...entry.witness, image: Array.from(entry.witness.image) },
+  }));
+}
+
+beforeAll(async () => {
+  await selectEngine({ engine: 'cpu' });
+});
+
+const strategies = ['ascending', 'exhaustive', 'bisect'] as const;
+
+describe('profile', () => {
+  it.each(strategies)('draws a curve that never rises and begins at the clean accuracy (%s)', async (strategy) => {
+    const curve = robustAccuracyCurve(await profile(model(), samples(), settings({ strategy })));
+    expect(curve.map((point) => point.epsilon)).toEqual(grid);
+    expect(curve[0]?.accuracy.estimate).toBe(20 / 24);
+    for (let i = 1; i < curve.length; i++) expect(curve[i]?.robust).toBeLessThanOrEqual(curve[i - 1]?.robust as number);
+    expect(curve.at(-1)?.robust).toBeLessThan(20);
+  });
+
+  it.each(strategies)(
+    'keeps witnesses that an independent forward pass confirms, at the smallest budget that holds them (%s)',
+    async (strategy) => {
+      const ledger = await profile(model(), samples(), settings({ strategy }));
+      const verification = verifyWitnesses(model(), samples(), ledger, 5);
+      expect(verification.refuted).toEqual([]);
+      expect(verification.confirmed).toBeGreaterThan(4);
+    },
+  );
+
+  it.each(strategies)(
+    'finds the budget at which a classifier of one pixel is known to break (%s)',
+    async (strategy) => {
+      const onePixel: Samples = {
+        images: new Float32Array([0.5, 0.45, 0.31, 0.2]),
+        labels: new Int32Array(4),
+        ids: Int32Array.of(4, 3, 2, 1),
+      };
+      // The label leads by 10 (0.505 - x): distances 0.005, 0.055, 0.195 and 0.305.
+      const ledger = await profile(
+        thresholdClassifier(0.505),
+        onePixel,
+        settings({ strategy, grid: budgetGrid(40, 2, 100) }),
+      );
+      expect(ledger.entries.map((entry) => entry.witness?.budget)).toEqual([1, 3, 10, 16]);
+    },
+  );
+
+  it('tries the largest budget when bisecting and leaves a sample that withstands it without a witness', async () => {
+    const onePixel: Samples = { images: new Float32Array([0.5]), labels: Int32Array.of(0), ids: Int32Array.of(0) };
+    for (const [threshold, budget] of [
+      [0.6195, 6],
+      [0.63, undefined],
+    ] as const) {
+      const ledger = await profile(thresholdClassifier(threshold), onePixel, settings({ strategy: 'bisect' }));
+      expect(ledger.entries[0]?.witness?.budget).toBe(budget);
+    }
+  });
+
+  it.each(strategies)('merges shards to exactly the profile of the whole, in any order (%s)', async (strategy) => {
+    const given = settings({
+      strategy,
+      attacks: [{ name: 'pgd', options: { steps: 4, restarts: 2, step: { kind: 'relative', size: 0.3 } } }],
+    });
+    const whole = await profile(model(), samples(), given);
+    const shards: WitnessLedger[] = [];
+    for (const shard of shardSamples(samples(), 10)) shards.unshift(await profile(model(), shard, given));
+    const merged = mergeProfiles(shards);
+    expect(comparable(merged)).toEqual(comparable(whole));
+    expect(merged.cost.gradientImageSteps).toBe(whole.cost.gradientImageSteps);
+    expect(() => mergeProfiles([whole, whole])).toThrow(/occurs twice/);
+  });
+
+  it('attacks a sample no more once it is broken, also in the exhaustive strategy', async () => {
+    const onePixel: Samples = { images: new Float32Array([0.5]), labels: Int32Array.of(0), ids: Int32Array.of(0) };
+    const attack = {
+      name: 'pgd',
+      options: { steps: 4, start: 'origin', step: { kind: 'relative', size: 0.25 } },
+    } as const;
+    const given = settings({ strategy: 'exhaustive', attacks: [attack] });
+    const early = await profile(thresholdClassifier(0.505), onePixel, given);
+    const late = await profile(thresholdClassifier(0.9), onePixel, given);
+    expect(early.cost.gradientImageSteps).toBeLessThanOrEqual(5);
+    expect(late.cost.gradientImageSteps).toBe(6 * 4);
+  });
+
+  it('lets a confirming attack lower the budget of a sample already broken at a larger one', async () => {
+    const weak = {
+      name: 'weak',
+      options: { steps: 1, start: 'origin', step: { kind: 'absolute', size: 0.001 } },
+    } as const;
+    const strong = { name: 'strong', options: { steps: 10, step: { kind: 'relative', size: 0.25 } } } as const;
+    const onePixel: Samples = { images: new Float32Array([0.5]), labels: Int32Array.of(0), ids: Int32Array.of(0) };
+    const ledger = await profile(
+      thresholdClassifier(0.55),
+      onePixel,
+      settings({
+        attacks: [weak],
+        confirmations: [
+          { epsilon: 0.1, attack: strong },
+          { epsilon: 0.06, attack: strong },
+        ],
+      }),
+    );
+    expect(ledger.entries[0]?.witness).toMatchObject({ budget: 3, attack: 'strong' });
+  });
+
+  it('reports progress that never falls, ends at 1 and carries the curve as it fills in', async () => {
+    const fractions: number[] = [];
+    const curves: number[] = [];
+    await profile(model(), samples(), settings(), {
+      onProgress: (progress) => fractions.push(progress.fraction),
+      onCurve: (curve) => curves.push(curve.at(-1)?.robust as number),
+    });
+    expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+    expect(fractions.at(-1)).toBe(1);
+    expect(curves.length).toBe(grid.length);
+  });
+
+  it('stops when it is told to and rejects with the reason', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    let reports = 0;
+    const running = profile(model(), samples(), settings(), {
+      signal: controller.signal,
+      onProgress: () => {
+        if (++reports === 4) controller.abort(reason);
+      },
+    });
+    await expect(running).rejects.toBe(reason);
+    expect(reports).toBeLessThanOrEqual(5);
+  });
+
+  it('survives a round trip through tensors and refuses tensors that do not fit together', async () => {
+    const ledger = await profile(model(), samples(), settings());
+    const stored = ledgerToTensors(ledger);
+    expect(ledgerFromTensors(stored)).toEqual(ledger);
+    const { images, ...rest } = stored.tensors;
+    expect(images?.shape[0]).toBeGreaterThan(0);
+    expect(() => ledgerFromTensors({ ...stored, tensors: rest })).toThrow(/images/);
+    expect(() => ledgerFromTensors({ ...stored, metadata: { ...stored.metadata, ledger: '{' } })).toThrow(/JSON/);
+  });
+
+  it('refutes a witness whose image, budget or label has been tampered with', async () => {
+    const ledger = await profile(model(), samples(), settings());
+    const at = ledger.entries.findIndex((entry) => entry.witness !== undefined && entry.witness.budget > 1);
+    const tamper = (change: object): WitnessLedger => ({
+      ...ledger,
+      entries: ledger.entries.map((entry, i) =>
+        i === at && entry.witness ? { ...entry, witness: { ...entry.witness, ...change } } : entry,
+      ),
+    });
+    const clean = samples().images.slice(at * 25, (at + 1) * 25);
+    expect(verifyWitnesses(model(), samples(), tamper({ image: clean })).refuted).toHaveLength(1);
+    expect(verifyWitnesses(model(), samples(), tamper({ budget: 1 })).refuted).toHaveLength(1);
+    expect(verifyWitnesses(model(), samples(), tamper({ image: clean.map(() => 2) })).refuted).toHaveLength(1);
+  });
+
+  it('names every violation of its settings at once', async () => {
+    const error = await profile(
+      model(),
+      samples(),
+      settings({
+        norm: 0.5,
+        grid: [0.1, 0.1],
+        confirmations: [{ epsilon: 0.5, attack: { name: 'pgd', options: { steps: 0 } } }],
+      }),
+    ).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidProfileError);
+    expect((error as InvalidProfileError).violations.map(({ field }) => field)).toEqual([
+      'grid[0]',
+      'grid[1]',
+      'attacks[0].options.norm',
+      'confirmations[0].attack.options.norm',
+      'confirmations[0].attack.options.steps',
+      'confirmations[0].epsilon',
+    ]);
+  });
+
+  it.each([
+    ['paper', paperProfile(Number.POSITIVE_INFINITY, grid, 0)],
+    ['quickstart', quickstartProfile(Number.POSITIVE_INFINITY, grid, 0)],
+  ])('runs with the %s settings', async (_, given) => {
+    const ledger = await profile(model(), samples(), given);
+    expect(verifyWitnesses(model(), samples(), ledger).refuted).toEqual([]);
+  });
+});
