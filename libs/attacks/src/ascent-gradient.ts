@@ -1,6 +1,6 @@
+import type { Classifier } from '@percept/models';
 import { inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Classifier } from './classifier.js';
 import { type Aim, type LossName, writeAscentCotangent } from './losses.js';
 
 /** Thrown when a model answers with logits that are not finite numbers: no attack on it means anything. */

@@ -1,5 +1,5 @@
+import type { Classifier } from '@percept/models';
 import type { AttackResult } from './attack-result.js';
-import type { Classifier } from './classifier.js';
 import type { Goal } from './goal.js';
 import { type AttackHooks, pgd } from './pgd.js';
 import type { PgdOptions } from './pgd-options.js';

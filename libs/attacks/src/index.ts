@@ -1,9 +1,9 @@
+export type { Classifier } from '@percept/models';
 export { type AscentGradient, ascentGradient, forwardLogits, NonFiniteLogitsError } from './ascent-gradient.js';
 export { type AttackMethod, type AttackParameter, attackMethods } from './attack-methods.js';
 export type { AttackResult, Snapshot } from './attack-result.js';
 export { type Box, pixelBox, unboundedBox } from './box.js';
 export { boxAwareL1Step } from './box-aware-l1-step.js';
-export type { Classifier } from './classifier.js';
 export { type FgsmOptions, fgsm, fgsmAsPgd } from './fgsm.js';
 export { type Goal, goalClasses } from './goal.js';
 export { inversionAsPgd } from './inversion.js';

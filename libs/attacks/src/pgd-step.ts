@@ -36,26 +36,31 @@ function linfStepper(centre: Float32Array, epsilon: number, length: number, box:
     lower[i] = Math.max(box.lower, roundTowardCentre(c, -epsilon));
     upper[i] = Math.min(box.upper, roundTowardCentre(c, epsilon));
   }
-  return (iterate, gradient) => {
+  const step: Stepper = (iterate, gradient) => {
     const next = new Float32Array(iterate.length);
-    let zeroGradient = true;
-    let moved = false;
+    let directions = 0;
+    let moves = 0;
+    let poison = 0;
+    // Without branches on the gradient's sign, which no branch predictor can guess: this loop runs once per pixel and step.
     for (let i = 0; i < iterate.length; i++) {
       const g = gradient[i] as number;
       const x = iterate[i] as number;
-      let y = x;
-      if (g > 0 && g < Number.POSITIVE_INFINITY) {
-        zeroGradient = false;
-        y = Math.min(x + length, upper[i] as number);
-      } else if (g < 0 && g > Number.NEGATIVE_INFINITY) {
-        zeroGradient = false;
-        y = Math.max(x - length, lower[i] as number);
-      }
+      const direction = Number(g > 0) - Number(g < 0);
+      const y = Math.fround(Math.min(Math.max(x + length * direction, lower[i] as number), upper[i] as number));
       next[i] = y;
-      if (next[i] !== x) moved = true;
+      directions += Math.abs(direction);
+      moves += Number(y !== x);
+      poison += g * 0;
     }
-    return { next, zeroGradient, moved };
+    if (Number.isNaN(poison)) return step(iterate, finiteOnly(gradient));
+    return { next, zeroGradient: directions === 0, moved: moves > 0 };
   };
+  return step;
+}
+
+/** Entries that are not finite count as 0, as in `steepestStep`. */
+function finiteOnly(gradient: Float32Array): Float32Array {
+  return gradient.map((g) => (Number.isFinite(g) ? g : 0));
 }
 
 function generalStepper(centre: Float32Array, epsilon: number, length: number, box: Box, options: PgdOptions): Stepper {

@@ -1,7 +1,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { Classifier } from '@percept/models';
 import { ascentGradient, forwardLogits } from './ascent-gradient.js';
 import type { AttackResult, Snapshot } from './attack-result.js';
-import type { Classifier } from './classifier.js';
 import { type Goal, goalClasses } from './goal.js';
 import { type Aim, argmax, type Judgement, judge } from './losses.js';
 import { distance } from './norms.js';
