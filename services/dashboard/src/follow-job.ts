@@ -1,8 +1,8 @@
-import { status as grpcStatus } from '@grpc/grpc-js';
+import { PerceptRpcError } from '@percept/contracts';
 import { coalesceEvents } from './coalesce-events.js';
 import { EventBuffer } from './event-buffer.js';
 import type { ChannelTiming, EventChannel } from './event-channel.js';
-import { asHttpError, grpcCodeOf } from './http-error.js';
+import { asHttpError } from './http-error.js';
 import { pause } from './pause.js';
 import type { JobBatchView, JobEventView } from './views.js';
 
@@ -12,15 +12,7 @@ export type WatchJob = (id: string, after: number, signal: AbortSignal) => Async
 const firstWait = 500;
 const longestWait = 5_000;
 
-function isPassing(error: unknown): boolean {
-  const code = grpcCodeOf(error);
-  return (
-    code === grpcStatus.UNAVAILABLE ||
-    code === grpcStatus.DEADLINE_EXCEEDED ||
-    code === grpcStatus.RESOURCE_EXHAUSTED ||
-    code === grpcStatus.CANCELLED
-  );
-}
+const passing: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED', 'CANCELLED']);
 
 async function readInto(
   buffer: EventBuffer,
@@ -46,8 +38,8 @@ async function readInto(
       return;
     } catch (error) {
       if (channel.signal.aborted) return;
-      if (!isPassing(error)) throw error;
-      if (grpcCodeOf(error) === grpcStatus.UNAVAILABLE) {
+      if (!(error instanceof PerceptRpcError) || !passing.has(error.code)) throw error;
+      if (error.code === 'UNAVAILABLE') {
         lost = true;
         await channel.send('source', { serving: false, message: asHttpError(error).message });
       }
@@ -77,6 +69,8 @@ export async function followJob(
     })
     .finally(() => buffer.end());
   channel.signal.addEventListener('abort', () => buffer.end(), { once: true });
+  // What happened before comes at once; a short wait lets it fill the first update.
+  await pause(timing.window / 8, channel.signal);
   while (!channel.signal.aborted) {
     const events = coalesceEvents(await buffer.take());
     const last = events.at(-1);

@@ -1,4 +1,4 @@
-import { status as grpcStatus } from '@grpc/grpc-js';
+import { PerceptRpcError, type StatusName } from '@percept/contracts';
 import type { ErrorView } from './views.js';
 
 /** An answer other than success: an HTTP status, a short code and a sentence for the reader. */
@@ -16,38 +16,31 @@ export class HttpError extends Error {
   }
 }
 
-const httpStatusOf: ReadonlyMap<number, number> = new Map([
-  [grpcStatus.CANCELLED, 499],
-  [grpcStatus.INVALID_ARGUMENT, 400],
-  [grpcStatus.OUT_OF_RANGE, 400],
-  [grpcStatus.DEADLINE_EXCEEDED, 504],
-  [grpcStatus.NOT_FOUND, 404],
-  [grpcStatus.ALREADY_EXISTS, 409],
-  [grpcStatus.ABORTED, 409],
-  [grpcStatus.FAILED_PRECONDITION, 409],
-  [grpcStatus.PERMISSION_DENIED, 403],
-  [grpcStatus.UNAUTHENTICATED, 502],
-  [grpcStatus.RESOURCE_EXHAUSTED, 429],
-  [grpcStatus.UNIMPLEMENTED, 501],
-  [grpcStatus.UNAVAILABLE, 503],
-]);
-
-/** Reads the gRPC status code of an error; undefined when it is not one of gRPC's. */
-export function grpcCodeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return undefined;
-  return error.code;
-}
+const httpStatusOf: Partial<Readonly<Record<StatusName, number>>> = {
+  CANCELLED: 499,
+  INVALID_ARGUMENT: 400,
+  OUT_OF_RANGE: 400,
+  DEADLINE_EXCEEDED: 504,
+  NOT_FOUND: 404,
+  ALREADY_EXISTS: 409,
+  ABORTED: 409,
+  FAILED_PRECONDITION: 409,
+  PERMISSION_DENIED: 403,
+  RESOURCE_EXHAUSTED: 429,
+  UNIMPLEMENTED: 501,
+  UNAVAILABLE: 503,
+};
 
 /** Turns any failure into what the browser is told; what is not known answers 500 without its inner text. */
 export function asHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  const code = grpcCodeOf(error);
-  if (code === undefined) return new HttpError(500, 'INTERNAL', 'The dashboard failed to answer; its log says why.');
-  const details = error instanceof Error && 'details' in error ? String(error.details) : '';
-  const name = grpcStatus[code] ?? 'UNKNOWN';
-  const unreached = code === grpcStatus.UNAVAILABLE && (details === '' || details.startsWith('No connection'));
-  const message = unreached ? 'A service does not answer.' : details || `The service answered ${name}.`;
-  return new HttpError(httpStatusOf.get(code) ?? 502, name, message);
+  if (!(error instanceof PerceptRpcError)) {
+    return new HttpError(500, 'INTERNAL', 'The dashboard failed to answer; its log says why.');
+  }
+  const { code, rawMessage } = error;
+  const unreached = code === 'UNAVAILABLE' && (rawMessage === '' || rawMessage.includes('No connection established'));
+  const message = unreached ? 'A service does not answer.' : rawMessage || `The service answered ${code}.`;
+  return new HttpError(httpStatusOf[code] ?? 502, code, message);
 }
 
 /** The JSON body of an error. */

@@ -1,28 +1,25 @@
-import { DashboardConfigError, describeDashboardConfig, readDashboardConfig } from './config.js';
-import { PageMissingError } from './page-files.js';
-import { startDashboard, TokenRequiredError } from './start.js';
+import { runProcess } from '@percept/platform';
+import { dashboardConfig } from './config.js';
+import { startDashboard } from './start.js';
 
-function isForTheOperator(error: unknown): error is Error {
-  if (error instanceof DashboardConfigError || error instanceof PageMissingError) return true;
-  if (error instanceof TokenRequiredError) return true;
-  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES');
-}
-
-async function main(): Promise<void> {
-  if (process.argv.includes('--help')) {
-    console.log(`The dashboard of Percept. Environment variables:\n\n${describeDashboardConfig()}`);
-    return;
-  }
-  const dashboard = await startDashboard(readDashboardConfig(process.env));
-  console.log(`The dashboard is at ${dashboard.url}`);
-  const stop = (): void => {
-    void dashboard.close();
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-}
-
-main().catch((error: unknown) => {
-  console.error(isForTheOperator(error) ? error.message : error);
-  process.exitCode = 1;
+await runProcess({
+  name: 'dashboard',
+  title: 'The dashboard of Percept: a web page over its services.',
+  config: dashboardConfig,
+  async start(config, log) {
+    const dashboard = await startDashboard({
+      endpoints: {
+        dataset: config.datasetAddress,
+        training: config.trainingAddress,
+        attack: config.attackAddress,
+        evaluation: config.evaluationAddress,
+      },
+      host: config.host,
+      port: config.port,
+      token: config.token,
+      onError: (error) => log.error({ err: error }, 'a request failed'),
+    });
+    log.info({ url: dashboard.url }, 'serving');
+    return dashboard;
+  },
 });

@@ -311,10 +311,22 @@ describe('the events of a job', () => {
     const stream = await open('events?job=job-1');
     await stream.until((event) => event.name === 'batch');
     boundary.emit('job-1', { $case: 'stateChange', value: { state: JobState.SUCCEEDED, attempt: 1 } });
+    boundary.putJob({ id: 'job-1', kind: 'training', state: JobState.SUCCEEDED });
     boundary.finish('job-1');
     const rest = await stream.rest();
     expect(eventsOf(rest)).toMatchObject([{ kind: 'state', state: 'succeeded' }]);
     expect(rest.at(-1)?.name).toBe('end');
+  });
+
+  it('go on when the service ends the stream before the job is over', async () => {
+    const first = metric(0);
+    const stream = await open('events?job=job-1');
+    await stream.until((event) => event.id === String(first));
+    boundary.finish('job-1');
+    await stream.until((event) => event.name === 'source');
+    const second = metric(1);
+    const received = await stream.until((event) => event.id === String(second));
+    expect(eventsOf(received).map((event) => event.sequence)).toEqual([second, second]);
   });
 
   it('survive an outage of the service, telling of it', async () => {

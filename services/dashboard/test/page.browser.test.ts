@@ -17,6 +17,8 @@ if (!there && process.env['CI'] !== undefined) throw new Error(`no browser at ${
 if (!there) console.warn(`skipping the browser tests: no browser at ${chromiumPath}; CHROMIUM names another`);
 const pictures = process.env['SCREENSHOTS'];
 
+const poll: typeof expect.poll = (look) => expect.poll(look, { timeout: 15_000 });
+
 /** A digit-like picture: a bright bar whose place tells the class. */
 function pictureBytes(count: number, strength: number): Uint8Array {
   const side = 28;
@@ -234,13 +236,13 @@ describe.skipIf(!there)('the page in a browser', () => {
       await page.keyboard.press('/');
       await page.keyboard.type('pgd');
       await page.getByRole('button', { name: /^Duration/ }).click();
-      await expect.poll(() => page.locator('tbody tr').count()).toBe(1);
+      await poll(() => page.locator('tbody tr').count()).toBe(1);
       const address = page.url();
       expect(address).toContain('state=running');
       expect(address).toContain('text=pgd');
       expect(address).toContain('sort=duration');
       await page.reload();
-      await expect.poll(() => page.locator('tbody tr').count()).toBe(1);
+      await poll(() => page.locator('tbody tr').count()).toBe(1);
       expect(await page.locator('input[type=search]').inputValue()).toBe('pgd');
     });
   });
@@ -251,7 +253,7 @@ describe.skipIf(!there)('the page in a browser', () => {
       {},
       async (page) => {
         for (const title of ['Loss', 'Accuracy', 'Learning rate']) {
-          await expect.poll(() => drawnPixels(page, title), { timeout: 10_000 }).toBeGreaterThan(150);
+          await poll(() => drawnPixels(page, title)).toBeGreaterThan(150);
         }
         boundary.emit('job-pgd', {
           $case: 'metrics',
@@ -269,7 +271,7 @@ describe.skipIf(!there)('the page in a browser', () => {
     await visit('#/jobs/job-pgd', {}, async (page) => {
       await page.locator('.controls input[type=range]').fill('0.9');
       await page.getByLabel('Log scale').check();
-      await expect.poll(() => drawnPixels(page, 'Loss')).toBeGreaterThan(150);
+      await poll(() => drawnPixels(page, 'Loss')).toBeGreaterThan(150);
       expect(await page.locator('.controls output').innerText()).toBe('0.90');
     });
   });
@@ -279,14 +281,14 @@ describe.skipIf(!there)('the page in a browser', () => {
       '#/jobs/job-report',
       {},
       async (page) => {
-        await expect.poll(() => drawnPixels(page, 'Accuracy under attack')).toBeGreaterThan(500);
+        await poll(() => drawnPixels(page, 'Accuracy under attack')).toBeGreaterThan(500);
         expect(await page.locator('.legend li').count()).toBe(5);
         const images = page.locator('.picture img');
-        await expect.poll(() => images.count()).toBe(50);
+        await poll(() => images.count()).toBe(50);
         const source = (): Promise<string | null> => images.first().getAttribute('src');
         const last = await source();
         await page.locator('.step input').fill('0');
-        await expect.poll(source).not.toBe(last);
+        await poll(source).not.toBe(last);
         expect(
           await images.first().evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth),
         ).toBe(28);
@@ -323,9 +325,9 @@ describe.skipIf(!there)('the page in a browser', () => {
       async (page) => {
         const figure = page.getByRole('img', { name: 'figures/figure-4-1.svg' });
         await figure.waitFor();
-        await expect
-          .poll(() => figure.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth))
-          .toBe(600);
+        await poll(() => figure.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth)).toBe(
+          600,
+        );
       },
       'report',
     );
@@ -356,7 +358,7 @@ describe.skipIf(!there)('the page in a browser', () => {
         '#/jobs/job-pgd',
         { colorScheme: 'dark' },
         async (page) => {
-          await expect.poll(() => drawnPixels(page, 'Loss')).toBeGreaterThan(150);
+          await poll(() => drawnPixels(page, 'Loss')).toBeGreaterThan(150);
           return brightness(page);
         },
         'job-dark',
@@ -389,7 +391,7 @@ describe.skipIf(!there)('the page in a browser', () => {
         pollMilliseconds: 100,
       });
       try {
-        await expect.poll(() => page.getByText('Connection lost').count(), { timeout: 15_000 }).toBe(0);
+        await poll(() => page.getByText('Connection lost').count()).toBe(0);
       } finally {
         await again.close();
       }
