@@ -9,7 +9,7 @@ export {
   type ServiceCalls,
   type ServiceClient,
 } from './create-client.js';
-export { descriptorSet } from './descriptor-set.js';
+export { fileDescriptors } from './descriptor-set.js';
 export { isSha256Hex, sha256Hex } from './digest.js';
 export type { ErrorDetails, FieldViolation } from './error-details.js';
 export {
@@ -259,7 +259,6 @@ export {
   TrainingSubmitResponse,
 } from './gen/percept/v1/training.js';
 export { TrainingSpec } from './gen/percept/v1/training_spec.js';
-export { jsonText } from './json.js';
 export { invalidArgument, PerceptRpcError, type RpcErrorOptions, rpcError } from './percept-rpc-error.js';
 export {
   type AnyMethod,

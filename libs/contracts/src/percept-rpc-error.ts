@@ -3,10 +3,14 @@ import { decodeErrorDetails, type ErrorDetails, encodeErrorDetails, type FieldVi
 import { type StatusName, statusName, statusNumber } from './status-name.js';
 
 const detailsKey = 'grpc-status-details-bin';
+/** gRPC clients that read a negative number here do not send the call again (gRFC A6). */
+const pushbackKey = 'grpc-retry-pushback-ms';
 const longestMessage = 1_000;
 
 /** What `rpcError` takes besides code and message. */
 export interface RpcErrorOptions extends ErrorDetails {
+  /** Keeps the client's gRPC library from sending the call again by itself. Default false. */
+  readonly noAutomaticRetry?: boolean;
   readonly cause?: unknown;
 }
 
@@ -20,6 +24,7 @@ export class PerceptRpcError extends Error {
   readonly violations: readonly FieldViolation[];
   /** How long to wait before trying again, in milliseconds, where the server said so. */
   readonly retryDelayMs: number | undefined;
+  readonly noAutomaticRetry: boolean;
   /** Where the error arose: built in this process, or received from another. */
   readonly origin: 'local' | 'remote';
 
@@ -29,6 +34,7 @@ export class PerceptRpcError extends Error {
     this.rawMessage = message;
     this.violations = options.violations ?? [];
     this.retryDelayMs = options.retryDelayMs;
+    this.noAutomaticRetry = options.noAutomaticRetry ?? false;
     this.origin = options.origin ?? 'local';
   }
 
@@ -53,6 +59,7 @@ export class PerceptRpcError extends Error {
     const metadata = new Metadata();
     const encoded = encodeErrorDetails(code, details, this);
     if (encoded !== undefined) metadata.set(detailsKey, Buffer.from(encoded));
+    if (this.noAutomaticRetry) metadata.set(pushbackKey, '-1');
     return { code, details, metadata };
   }
 }

@@ -81,7 +81,12 @@ function fromRpcError(error: PerceptRpcError, log: Logger): PerceptRpcError {
   if (error.code === 'UNAVAILABLE') {
     log.warn({ err: error }, 'a service this call depends on is not available');
     const retryDelayMs = error.retryDelayMs ?? 1_000;
-    return rpcError('UNAVAILABLE', 'a service this call depends on is not available', { retryDelayMs, cause: error });
+    // This service's own client has tried several times; its callers doing the same would multiply the load.
+    return rpcError('UNAVAILABLE', 'a service this call depends on is not available', {
+      retryDelayMs,
+      noAutomaticRetry: true,
+      cause: error,
+    });
   }
   return internal(error, log);
 }
