@@ -1,4 +1,3 @@
-export type { Classifier } from '@percept/models';
 export { type AscentGradient, ascentGradient, forwardLogits, NonFiniteLogitsError } from './ascent-gradient.js';
 export { type AttackMethod, type AttackParameter, attackMethods } from './attack-methods.js';
 export type { AttackResult, Snapshot } from './attack-result.js';

@@ -1,4 +1,5 @@
-import { type AttackHooks, type Classifier, fgsm, type Goal, pgd } from '@percept/attacks';
+import { type AttackHooks, fgsm, type Goal, pgd } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import { classCollapse } from './class-collapse.js';
 import { budgetPosition, witnessMargin } from './profile-settings.js';
 import { robustAccuracyCurve } from './robust-accuracy-curve.js';

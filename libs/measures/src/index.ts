@@ -1,12 +1,6 @@
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
 export { type HonestyIndicator, type HonestyOptions, honestyReport } from './honesty-report.js';
-export {
-  type LedgerTensor,
-  ledgerFromTensors,
-  ledgerToTensors,
-  MalformedLedgerError,
-  type SerialisedLedger,
-} from './ledger-tensors.js';
+export { ledgerFromTensors, ledgerToTensors, MalformedLedgerError } from './ledger-tensors.js';
 export { type LogitJacobian, logitJacobian } from './logit-jacobian.js';
 export { type ProfileHooks, type ProfileProgress, profile } from './profile.js';
 export {

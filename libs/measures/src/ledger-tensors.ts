@@ -1,15 +1,5 @@
+import type { HostTensor, Safetensors } from '@percept/tensor';
 import type { LedgerEntry, Witness, WitnessLedger } from './witness-ledger.js';
-
-/** A named host tensor as safetensors files hold them. */
-export type LedgerTensor =
-  | { readonly dtype: 'F32'; readonly shape: readonly number[]; readonly data: Float32Array }
-  | { readonly dtype: 'I32'; readonly shape: readonly number[]; readonly data: Int32Array };
-
-/** A ledger as tensors and text metadata. */
-export interface SerialisedLedger {
-  readonly tensors: Readonly<Record<string, LedgerTensor>>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
 
 /** Thrown when stored tensors do not form a ledger. */
 export class MalformedLedgerError extends Error {
@@ -24,9 +14,9 @@ const format = 'percept.witness-ledger.v1';
 /**
  * The ledger as tensors: `entries` [n, 3] (id, label, clean prediction), `witnesses` [w, 5] (entry, budget, attack, restart, step)
  * and `images` [w, height, width, channels]; norm, grid, shape, attack names and costs as JSON under the metadata key `ledger`.
- * Equal ledgers give equal values.
+ * Equal ledgers give equal values; `writeSafetensors` makes a file of them.
  */
-export function ledgerToTensors(ledger: WitnessLedger): SerialisedLedger {
+export function ledgerToTensors(ledger: WitnessLedger): Safetensors {
   const witnessed = ledger.entries.flatMap(({ witness }, entry) => (witness === undefined ? [] : [{ entry, witness }]));
   const attacks = [...new Set(witnessed.map(({ witness }) => witness.attack))].sort();
   const length = ledger.inputShape[0] * ledger.inputShape[1] * ledger.inputShape[2];
@@ -58,7 +48,7 @@ export function ledgerToTensors(ledger: WitnessLedger): SerialisedLedger {
 }
 
 /** Restores what `ledgerToTensors` wrote. Throws MalformedLedgerError. */
-export function ledgerFromTensors({ tensors, metadata }: SerialisedLedger): WitnessLedger {
+export function ledgerFromTensors({ tensors, metadata }: Safetensors): WitnessLedger {
   if (metadata['format'] !== format) throw new MalformedLedgerError(`its format is ${metadata['format']}`);
   const about = readMetadata(metadata['ledger'] ?? '');
   const length = about.inputShape[0] * about.inputShape[1] * about.inputShape[2];
@@ -136,7 +126,7 @@ function isArrayOf(value: unknown, type: 'number' | 'string'): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === type);
 }
 
-function integers(tensors: SerialisedLedger['tensors'], name: string, columns: number): Int32Array {
+function integers(tensors: Readonly<Record<string, HostTensor>>, name: string, columns: number): Int32Array {
   const tensor = tensors[name];
   if (tensor?.dtype !== 'I32' || tensor.data.length % columns !== 0) {
     throw new MalformedLedgerError(`${name} is missing or has the wrong shape`);

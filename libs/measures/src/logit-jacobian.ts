@@ -1,4 +1,4 @@
-import type { Classifier } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import { inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 

@@ -1,4 +1,5 @@
-import { type Classifier, distance, forwardLogits, judge, pgd } from '@percept/attacks';
+import { distance, forwardLogits, judge, pgd } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import {
   budgetPosition,
   InvalidProfileError,

@@ -1,5 +1,6 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import { type Classifier, dualExponent, norm } from '@percept/attacks';
+import { dualExponent, norm } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import { logitJacobian } from './logit-jacobian.js';
 import { type Samples, valuesPerImage } from './samples.js';
 import { largestEigenvalue } from './symmetric-eigenvalue.js';

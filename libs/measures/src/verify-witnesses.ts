@@ -1,4 +1,5 @@
-import { type Classifier, distance, forwardLogits, judge } from '@percept/attacks';
+import { distance, forwardLogits, judge } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import { witnessMargin } from './profile-settings.js';
 import { type Samples, valuesPerImage } from './samples.js';
 import type { LedgerEntry, WitnessLedger } from './witness-ledger.js';

@@ -1,5 +1,5 @@
 import { forwardLogits } from '@percept/attacks';
-import { selectEngine } from '@percept/tensor';
+import { readSafetensors, selectEngine, writeSafetensors } from '@percept/tensor';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   budgetGrid,
@@ -188,7 +188,8 @@ describe('profile', () => {
   it('survives a round trip through tensors and refuses tensors that do not fit together', async () => {
     const ledger = await profile(model(), samples(), settings());
     const stored = ledgerToTensors(ledger);
-    expect(ledgerFromTensors(stored)).toEqual(ledger);
+    const file = writeSafetensors(stored.tensors, stored.metadata);
+    expect(ledgerFromTensors(readSafetensors(file))).toEqual(ledger);
     const { images, ...rest } = stored.tensors;
     expect(images?.shape[0]).toBeGreaterThan(0);
     expect(() => ledgerFromTensors({ ...stored, tensors: rest })).toThrow(/images/);

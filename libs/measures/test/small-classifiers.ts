@@ -1,4 +1,4 @@
-import type { Classifier } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Samples } from '../src/index.js';
 

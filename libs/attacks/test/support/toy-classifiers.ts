@@ -1,5 +1,5 @@
+import type { Classifier } from '@percept/models';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Classifier } from '../../src/index.js';
 
 /** A seeded stream of numbers in [-1, 1), for weights and images of tests. */
 export function seededNumbers(seed: number, count: number): Float32Array {
