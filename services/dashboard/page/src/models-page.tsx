@@ -28,7 +28,7 @@ export function ModelsPage({ version }: { readonly version: number }): JSX.Eleme
       <table>
         <thead>
           <tr>
-            {['Model', 'Recipe', 'Data set', 'Clean accuracy', 'Digest', 'Created'].map((title) => (
+            {['Model', 'Clean accuracy', 'Recipe', 'Data set', 'Digest', 'Created'].map((title) => (
               <th key={title} scope="col">
                 {title}
               </th>
@@ -49,11 +49,11 @@ export function ModelsPage({ version }: { readonly version: number }): JSX.Eleme
                   </span>
                 ))}
               </td>
-              <td>{model.recipe || '–'}</td>
-              <td>{model.dataset || '–'}</td>
               <td>
                 <Share part={model.cleanAccuracy} />
               </td>
+              <td>{model.recipe || '–'}</td>
+              <td>{model.dataset || '–'}</td>
               <td>
                 <code title={model.digest}>{model.digest.slice(0, 12)}</code>
               </td>
