@@ -1,4 +1,12 @@
-import { distance, forwardLogits, judge, pgd } from '@percept/attacks';
+import {
+  defaultPgdOptions,
+  distance,
+  forwardLogits,
+  judge,
+  pgd,
+  type Violation,
+  validateAttack,
+} from '@percept/attacks';
 import type { Classifier } from '@percept/models';
 import {
   budgetPosition,
@@ -50,9 +58,23 @@ export async function profile(
   settings: ProfileSettings,
   hooks: ProfileHooks = {},
 ): Promise<WitnessLedger> {
-  const violations = validateProfileSettings(settings, model.classes);
+  const violations = [...validateProfileSettings(settings, model.classes), ...validateSamples(model, samples)];
   if (violations.length > 0) throw new InvalidProfileError(violations);
   return await new ProfileRun(model, samples, settings, hooks).run();
+}
+
+function validateSamples(model: Classifier, samples: Samples): Violation[] {
+  const { images, labels, ids } = samples;
+  if (ids.length === 0) return [{ field: 'samples', description: 'at least one sample is needed' }];
+  const goal = { kind: 'untargeted', labels } as const;
+  const { inputShape, classes } = model;
+  const violations = validateAttack({ inputShape, classes, images, goal, sampleIds: ids, options: defaultPgdOptions });
+  if (new Set(ids).size < ids.length)
+    violations.push({ field: 'ids', description: 'every sample needs an id of its own' });
+  return violations.map(({ field, description }) => ({
+    field: `samples.${field.replace('sampleIds', 'ids')}`,
+    description,
+  }));
 }
 
 class ProfileRun {

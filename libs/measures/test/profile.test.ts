@@ -233,6 +233,18 @@ describe('profile', () => {
   });
 
   it.each([
+    ['samples', { images: new Float32Array(), labels: new Int32Array(), ids: new Int32Array() }],
+    ['samples.images', { images: new Float32Array(24), labels: new Int32Array(1), ids: Int32Array.of(0) }],
+    ['samples.images', { images: new Float32Array(25).fill(1.1), labels: new Int32Array(1), ids: Int32Array.of(0) }],
+    ['samples.labels[0]', { images: new Float32Array(25), labels: Int32Array.of(4), ids: Int32Array.of(0) }],
+    ['samples.ids', { images: new Float32Array(50), labels: new Int32Array(2), ids: Int32Array.of(7, 7) }],
+  ])('refuses samples that break a rule, naming %s', async (field, bad) => {
+    const error = await profile(model(), bad, settings()).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InvalidProfileError);
+    expect((error as InvalidProfileError).violations.map((violation) => violation.field)).toEqual([field]);
+  });
+
+  it.each([
     ['paper', paperProfile(Number.POSITIVE_INFINITY, grid, 0)],
     ['quickstart', quickstartProfile(Number.POSITIVE_INFINITY, grid, 0)],
   ])('runs with the %s settings', async (_, given) => {
