@@ -38,7 +38,8 @@ export interface ComputePool {
    * Runs the task exported under `task` on `input` (plain data, or `transferring(...)` to move its buffers).
    *
    * @throws TaskCancelledError when `signal` fires, QueueFullError when too many tasks wait, UnknownTaskError,
-   * WorkerCrashedError when the thread died, PoolClosedError, or TaskFailedError/the task's own error by name and message.
+   * WorkerCrashedError when the thread died, PoolClosedError, or TaskFailedError, which has the name and the properties of what the
+   * task threw.
    */
   run<Output = unknown>(task: string, input: unknown, options?: RunOptions): Promise<Output>;
   /** Rejects what waits, cancels what runs, and ends the threads. */

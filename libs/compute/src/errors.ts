@@ -25,19 +25,16 @@ export class UnknownTaskError extends Error {
   }
 }
 
-/** What a task threw: `message` is the original's, `errorName` and `details` its name and its own plain properties. */
+/** What a task threw: it has the original's name, message, stack and own plain properties, such as `violations`; only its class is lost. */
 export class TaskFailedError extends Error {
-  override readonly name = 'TaskFailedError';
   readonly task: string;
-  readonly errorName: string;
-  readonly details: Readonly<Record<string, unknown>>;
 
   constructor(task: string, error: { name: string; message: string; stack: string; details: Record<string, unknown> }) {
     super(error.message);
-    this.task = task;
-    this.errorName = error.name;
-    this.details = error.details;
+    Object.assign(this, error.details);
+    this.name = error.name;
     this.stack = error.stack;
+    this.task = task;
   }
 }
 

@@ -73,9 +73,9 @@ describe('createComputePool', () => {
     expect(error).toBeInstanceOf(TaskFailedError);
     expect(error).toMatchObject({
       message: 'out of range',
-      errorName: 'RangeError',
+      name: 'RangeError',
       task: 'fail',
-      details: { field: 'options.norm' },
+      field: 'options.norm',
     });
   });
 

@@ -14,6 +14,6 @@ export { JobQueue, type RunningJobs, type Submission } from './job-queue.js';
 export { isTerminal, JOB_STATES, type JobRecord, type JobStateName } from './job-record.js';
 export { type JobFilter, type JobPage, JobRepository } from './job-repository.js';
 export { JobRunner, type JobRunnerOptions, startJobRunner } from './job-runner.js';
-export { createJobsCalls, type JobsCalls, type JobsCallsOptions } from './jobs-calls.js';
+export { type JobsServiceOptions, jobsService } from './jobs-service.js';
 export { stateName, toJob } from './to-job.js';
 export { type WatchOptions, watchJob } from './watch-job.js';

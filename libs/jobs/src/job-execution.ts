@@ -7,6 +7,7 @@ import {
   type JobSpec,
   PerceptRpcError,
 } from '@percept/contracts';
+import { childTrace, parseTraceparent, withTrace } from '@percept/platform';
 import { StoreFullError, StoreUnavailableError } from '@percept/store';
 import { JobCancelledError, JobFailedError, JobHandedBackError, JobLostError, JobRetryError } from './errors.js';
 import { FencedObject } from './fenced-object.js';
@@ -101,7 +102,8 @@ export class JobExecution {
       this.#log = new JobEventLog(stored === undefined ? [] : decodeJobEvents(stored));
       await this.#publish(stateEvent(this.#record));
       const spec = await this.#options.repository.readSpec(this.jobId);
-      const result = await handler(this.#context(spec));
+      const trace = childTrace(parseTraceparent(this.#record.headers['traceparent']));
+      const result = await withTrace(trace, () => handler(this.#context(spec)));
       return await this.#succeed(result);
     } catch (error) {
       return await this.#end(error);

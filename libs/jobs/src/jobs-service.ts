@@ -1,6 +1,5 @@
 import type { Bus } from '@percept/bus';
 import {
-  type FieldViolation,
   invalidArgument,
   type Job,
   type JobSpec,
@@ -10,10 +9,13 @@ import {
   type JobsGetResponse,
   type JobsListRequest,
   type JobsListResponse,
+  JobsService,
   type JobsWatchRequest,
   type JobsWatchResponse,
+  type PerceptRpcError,
   rpcError,
 } from '@percept/contracts';
+import { type MountedService, mount, Violations } from '@percept/platform';
 import { InvalidPageTokenError, JobNotFoundError } from './errors.js';
 import type { JobQueue } from './job-queue.js';
 import { isTerminal, type JobRecord, type JobStateName } from './job-record.js';
@@ -21,7 +23,7 @@ import type { JobRepository } from './job-repository.js';
 import { stateName, toJob } from './to-job.js';
 import { watchJob } from './watch-job.js';
 
-export interface JobsCallsOptions {
+export interface JobsServiceOptions {
   readonly repository: JobRepository;
   readonly queue: JobQueue;
   readonly bus: Bus;
@@ -29,30 +31,27 @@ export interface JobsCallsOptions {
   readonly kinds: readonly string[];
 }
 
-/** The calls of `percept.v1.Jobs` on plain messages; errors are PerceptRpcErrors. */
-export interface JobsCalls {
-  get(request: JobsGetRequest): Promise<JobsGetResponse>;
-  list(request: JobsListRequest): Promise<JobsListResponse>;
-  watch(request: JobsWatchRequest, signal: AbortSignal): AsyncGenerator<JobsWatchResponse, void, void>;
-  cancel(request: JobsCancelRequest): Promise<JobsCancelResponse>;
-}
-
 const DEFAULT_PAGE_SIZE = 100;
 const LARGEST_PAGE_SIZE = 1_000;
-const LONGEST_REQUEST_ID = 128;
 const CACHED_SPECS = 1_000;
 
-/** The one implementation of the Jobs service, for every service that owns jobs. */
-export function createJobsCalls(options: JobsCallsOptions): JobsCalls {
-  return new RepositoryJobsCalls(options);
+/** The one implementation of `percept.v1.Jobs`, mounted wherever jobs are owned. Where several owners share a port, one with all kinds. */
+export function jobsService(options: JobsServiceOptions): MountedService {
+  const calls = new JobsCalls(options);
+  return mount(JobsService, {
+    get: (request) => calls.get(request),
+    list: (request) => calls.list(request),
+    watch: (request, { signal }) => calls.watch(request, signal),
+    cancel: (request) => calls.cancel(request),
+  });
 }
 
-class RepositoryJobsCalls implements JobsCalls {
-  readonly #options: JobsCallsOptions;
+class JobsCalls {
+  readonly #options: JobsServiceOptions;
   // Specs never change.
   readonly #specs = new Map<string, JobSpec>();
 
-  constructor(options: JobsCallsOptions) {
+  constructor(options: JobsServiceOptions) {
     this.#options = options;
   }
 
@@ -61,16 +60,12 @@ class RepositoryJobsCalls implements JobsCalls {
   }
 
   async list(request: JobsListRequest): Promise<JobsListResponse> {
-    const violations = violationsOfList(request);
-    if (violations.length > 0) {
-      throw invalidArgument(violations);
-    }
+    const states = validateList(request);
     const own = this.#options.kinds;
     const kinds = request.kinds.length === 0 ? own : own.filter((kind) => request.kinds.includes(kind));
     if (kinds.length === 0) {
       return { jobs: [], nextPageToken: '' };
     }
-    const states = request.states.map(stateName).filter((state): state is JobStateName => state !== undefined);
     const pageSize = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize;
     try {
       const page = await this.#options.repository.list({ kinds, states }, pageSize, request.pageToken);
@@ -78,7 +73,7 @@ class RepositoryJobsCalls implements JobsCalls {
       return { jobs, nextPageToken: page.nextPageToken };
     } catch (error) {
       if (error instanceof InvalidPageTokenError) {
-        throw invalidArgument([{ field: 'page_token', description: error.message }]);
+        throw violation('page_token', error.message);
       }
       throw error;
     }
@@ -94,11 +89,9 @@ class RepositoryJobsCalls implements JobsCalls {
   }
 
   async cancel(request: JobsCancelRequest): Promise<JobsCancelResponse> {
-    if (request.requestId.length > LONGEST_REQUEST_ID) {
-      throw invalidArgument([
-        { field: 'request_id', description: `must have at most ${LONGEST_REQUEST_ID} characters` },
-      ]);
-    }
+    const violations = new Violations();
+    violations.requestId(request.requestId);
+    violations.throwIfAny();
     const record = await this.#find(request.jobId);
     const cancelled = isTerminal(record.state) ? record : await this.#options.queue.cancel(request.jobId);
     return { job: await this.#toJob(cancelled) };
@@ -106,7 +99,7 @@ class RepositoryJobsCalls implements JobsCalls {
 
   async #find(id: string): Promise<JobRecord> {
     if (id === '') {
-      throw invalidArgument([{ field: 'job_id', description: 'must be given' }]);
+      throw violation('job_id', 'must be given');
     }
     try {
       const record = await this.#options.repository.get(id);
@@ -135,15 +128,22 @@ class RepositoryJobsCalls implements JobsCalls {
   }
 }
 
-function violationsOfList(request: JobsListRequest): FieldViolation[] {
-  const violations: FieldViolation[] = [];
-  if (request.pageSize > LARGEST_PAGE_SIZE) {
-    violations.push({ field: 'page_size', description: `must be 0 .. ${LARGEST_PAGE_SIZE}` });
-  }
+function validateList(request: JobsListRequest): JobStateName[] {
+  const violations = new Violations();
+  violations.integer(request.pageSize, 'page_size', 0, LARGEST_PAGE_SIZE);
+  const states: JobStateName[] = [];
   for (const [index, state] of request.states.entries()) {
-    if (stateName(state) === undefined) {
-      violations.push({ field: `states[${index}]`, description: `${state} is not a state of a job` });
+    const name = stateName(state);
+    if (name === undefined) {
+      violations.add(`states[${index}]`, `${state} is not a state of a job`);
+    } else {
+      states.push(name);
     }
   }
-  return violations;
+  violations.throwIfAny();
+  return states;
+}
+
+function violation(field: string, description: string): PerceptRpcError {
+  return invalidArgument([{ field, description }]);
 }

@@ -1,0 +1,496 @@
+import { randomUUID } from 'node:crypto';
+import { createClient, JobEvent, JobResult, JobSpec, JobState, JobsService, PerceptRpcError } from '@percept/contracts';
+import {
+  isTerminal,
+  JobCancelledError,
+  type JobContext,
+  JobFailedError,
+  JobHandedBackError,
+  type JobHandler,
+  JobLostError,
+  JobNotFoundError,
+  type JobRecord,
+  JobRetryError,
+  jobsService,
+  RequestIdReusedError,
+  startJobRunner,
+  watchJob,
+} from '@percept/jobs';
+import { createLogger, startService } from '@percept/platform';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Process, type World, worlds } from './job-worlds.js';
+
+const RESULT: JobResult = JobResult.fromPartial({
+  result: { $case: 'model', value: { modelId: 'm1', metrics: { loss: Number.POSITIVE_INFINITY } } },
+});
+
+const spec = (epochs: number): JobSpec => JobSpec.fromPartial({ spec: { $case: 'training', value: { seed: epochs } } });
+
+const metrics = (step: number, value: number) =>
+  ({ $case: 'metrics', value: { step, epoch: 0, metrics: [{ name: 'train_loss', value }], model: '' } }) as const;
+
+/** Resolves once the job's signal fires, with its reason thrown. */
+async function untilAborted({ signal }: JobContext): Promise<never> {
+  await new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve(undefined);
+    }
+    signal.addEventListener('abort', resolve, { once: true });
+  });
+  throw signal.reason;
+}
+
+class Latch {
+  open: () => void = () => {};
+  readonly opened: Promise<void> = new Promise((resolve) => {
+    this.open = resolve;
+  });
+}
+
+describe.each(worlds)('jobs in the $name form', (form) => {
+  let world: World;
+  let process: Process;
+  const closers: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    world = await form.start();
+    process = await world.open();
+  });
+
+  afterEach(async () => {
+    for (const close of closers.splice(0)) {
+      await close();
+    }
+  });
+
+  afterAll(async () => {
+    await world.close();
+  });
+
+  function work(
+    kind: string,
+    handler: JobHandler,
+    options: { leaseMs?: number; maxSetbacks?: number; in?: Process } = {},
+  ) {
+    const { bus, repository } = options.in ?? process;
+    const runner = startJobRunner({
+      ...options,
+      bus,
+      repository,
+      handlers: { [kind]: handler },
+      leaseMs: options.leaseMs ?? 3_000,
+      onError: () => {},
+    });
+    closers.push(() => runner.close());
+    return runner;
+  }
+
+  /** A kind of its own for each test. */
+  const freshKind = (): string => `kind-${randomUUID().slice(0, 8)}`;
+
+  async function watched(id: string, after = 0): Promise<JobEvent[]> {
+    const events: JobEvent[] = [];
+    for await (const event of watchJob(process.repository, process.bus, id, {
+      after,
+      signal: AbortSignal.timeout(20_000),
+    })) {
+      events.push(event);
+    }
+    return events;
+  }
+
+  async function ended(id: string): Promise<JobRecord> {
+    await watched(id);
+    const record = await process.repository.get(id);
+    expect(isTerminal(record.state)).toBe(true);
+    return record;
+  }
+
+  const states = (events: readonly JobEvent[]): JobState[] =>
+    events.flatMap(({ event }) => (event?.$case === 'stateChange' ? [event.value.state] : []));
+
+  test('runs a submitted job to its result, with progress and events', async () => {
+    const kind = freshKind();
+    let seen: JobSpec | undefined;
+    work(kind, async (context) => {
+      seen = context.spec;
+      context.environment({ engine: 'cpu' });
+      context.progress({ done: 1, total: 4, unit: 'epochs', message: 'training' });
+      await context.emit(metrics(1, 0.5));
+      await context.emit(metrics(2, Number.POSITIVE_INFINITY));
+      context.progress({ done: 4, total: 4, unit: 'epochs', message: 'done' });
+      return RESULT;
+    });
+    const submitted = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    expect(submitted).toMatchObject({ state: 'QUEUED', attempt: 0, kind });
+    const record = await ended(submitted.id);
+    expect(seen).toEqual(spec(1));
+    expect(record).toMatchObject({
+      state: 'SUCCEEDED',
+      attempt: 1,
+      result: RESULT,
+      environment: { engine: 'cpu' },
+      progress: { done: 4, total: 4, fraction: 1, unit: 'epochs', message: 'done' },
+    });
+    const events = await watched(submitted.id);
+    expect(states(events)).toEqual(
+      [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED].slice(-states(events).length),
+    );
+    const numbers = events.flatMap(({ event }) => (event?.$case === 'metrics' ? [event.value.metrics[0]?.value] : []));
+    expect(numbers).toEqual([0.5, Number.POSITIVE_INFINITY]);
+    const sequences = events.map(({ sequence }) => sequence);
+    expect(sequences).toEqual([...new Set(sequences)].sort((a, b) => a - b));
+    expect(await watched(submitted.id, sequences.at(-2))).toEqual(events.slice(-1));
+    expect(await watched(submitted.id, sequences.at(-1))).toEqual([]);
+  });
+
+  test('gives the same job for the same request id, and refuses it with another spec', async () => {
+    const kind = freshKind();
+    const first = await process.queue.submit({ kind, spec: spec(1), requestId: 'request' });
+    const again = await Promise.all(
+      [1, 2, 3].map(() => process.queue.submit({ kind, spec: spec(1), requestId: 'request' })),
+    );
+    expect(new Set(again.map(({ id }) => id))).toEqual(new Set([first.id]));
+    await expect(process.queue.submit({ kind, spec: spec(2), requestId: 'request' })).rejects.toThrow(
+      RequestIdReusedError,
+    );
+    let runs = 0;
+    work(kind, async () => {
+      runs += 1;
+      return RESULT;
+    });
+    await ended(first.id);
+    const last = await process.queue.submit({ kind, spec: spec(3), requestId: 'other' });
+    await ended(last.id);
+    expect(runs).toBe(2);
+    expect((await process.queue.submit({ kind, spec: spec(1), requestId: 'request' })).state).toBe('SUCCEEDED');
+  });
+
+  test.each([
+    [
+      'an error of its own choice',
+      () => new JobFailedError('FAILED_PRECONDITION', 'no such model'),
+      'FAILED_PRECONDITION',
+      'no such model',
+    ],
+    [
+      'an error of another service',
+      () => new PerceptRpcError('NOT_FOUND', 'no such data set'),
+      'NOT_FOUND',
+      'no such data set',
+    ],
+    ['any other error', () => new Error('broken'), 'INTERNAL', 'broken'],
+  ])('fails with %s', async (_name, error, code, message) => {
+    const kind = freshKind();
+    work(kind, async () => {
+      throw error();
+    });
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    expect(await ended(id)).toMatchObject({ state: 'FAILED', error: { code, message }, attempt: 1 });
+    const last = (await watched(id)).at(-1);
+    expect(last?.event).toMatchObject({
+      $case: 'stateChange',
+      value: { state: JobState.FAILED, error: { code, message } },
+    });
+  });
+
+  test('cancels a running job within a second, also from another process', async () => {
+    const kind = freshKind();
+    const started = new Latch();
+    let reason: unknown;
+    work(kind, async (context) => {
+      started.open();
+      try {
+        return await untilAborted(context);
+      } finally {
+        reason = context.signal.reason;
+      }
+    });
+    const other = await world.open();
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await started.opened;
+    const start = performance.now();
+    expect(await other.queue.cancel(id)).toMatchObject({ cancelRequested: true });
+    expect(await ended(id)).toMatchObject({ state: 'CANCELLED' });
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(reason).toBeInstanceOf(JobCancelledError);
+    expect(await other.queue.cancel(id)).toMatchObject({ state: 'CANCELLED' });
+  });
+
+  test('cancels a queued job at once and never runs it', async () => {
+    const kind = freshKind();
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    expect(await process.queue.cancel(id)).toMatchObject({ state: 'CANCELLED', attempt: 0 });
+    const ran: string[] = [];
+    work(kind, async ({ job }) => {
+      ran.push(job.id);
+      return RESULT;
+    });
+    const second = await process.queue.submit({ kind, spec: spec(2), requestId: '' });
+    await ended(second.id);
+    expect(ran).toEqual([second.id]);
+    expect(states(await watched(id)).at(-1)).toBe(JobState.CANCELLED);
+  });
+
+  test('hands a job back when its worker closes, and another goes on from the checkpoint', async () => {
+    const kind = freshKind();
+    const saved = new Latch();
+    let reason: unknown;
+    const first = work(kind, async (context) => {
+      await context.emit(metrics(1, 1));
+      await context.checkpoint.save(new TextEncoder().encode('epoch 3'));
+      saved.open();
+      try {
+        return await untilAborted(context);
+      } finally {
+        reason = context.signal.reason;
+      }
+    });
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await saved.opened;
+    expect(first.running).toEqual([id]);
+    await first.close();
+    expect(reason).toBeInstanceOf(JobHandedBackError);
+    expect(await process.repository.get(id)).toMatchObject({ state: 'QUEUED', attempt: 1, setbacks: 0 });
+    let resumed: string | undefined;
+    work(kind, async (context) => {
+      resumed = new TextDecoder().decode(await context.checkpoint.load());
+      await context.emit(metrics(2, 2));
+      return RESULT;
+    });
+    expect(await ended(id)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    expect(resumed).toBe('epoch 3');
+    const events = await watched(id);
+    expect(events.flatMap(({ event }) => (event?.$case === 'metrics' ? [event.value.step] : []))).toEqual([1, 2]);
+  });
+
+  test('takes over from a worker without a sign, which can then write nothing more', async () => {
+    const kind = freshKind();
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    // A worker that took the job and fell silent: its lease has run out.
+    await process.repository.update(id, (record) => ({
+      ...record,
+      state: 'RUNNING',
+      attempt: 1,
+      worker: 'silent',
+      leaseUntil: new Date(Date.now() - 1).toISOString(),
+    }));
+    work(kind, async ({ attempt }) => {
+      expect(attempt).toBe(2);
+      return RESULT;
+    });
+    expect(await ended(id)).toMatchObject({ state: 'SUCCEEDED', attempt: 2, setbacks: 1 });
+  });
+
+  test('leaves a job alone while its worker gives signs', async () => {
+    const kind = freshKind();
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    const leaseUntil = Date.now() + 1_500;
+    await process.repository.update(id, (record) => ({
+      ...record,
+      state: 'RUNNING',
+      attempt: 1,
+      leaseUntil: new Date(leaseUntil).toISOString(),
+    }));
+    let startedAt = 0;
+    work(kind, async () => {
+      startedAt = Date.now();
+      return RESULT;
+    });
+    await ended(id);
+    expect(startedAt).toBeGreaterThanOrEqual(leaseUntil - 5);
+  });
+
+  test('stops a worker whose job was taken over, and keeps the successor’s checkpoint and result', async () => {
+    const kind = freshKind();
+    const started = new Latch();
+    const overtaken = new Latch();
+    const stopped = new Latch();
+    let reason: unknown;
+    let refused: unknown;
+    work(kind, async (context) => {
+      if (context.attempt > 1) {
+        return RESULT;
+      }
+      started.open();
+      await overtaken.opened;
+      refused = await context.checkpoint.save(new Uint8Array([1])).catch((error: unknown) => error);
+      try {
+        return await untilAborted(context);
+      } finally {
+        reason = context.signal.reason;
+        stopped.open();
+      }
+    });
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await started.opened;
+    await process.repository.update(id, (record) => ({ ...record, attempt: 2, worker: 'successor' }));
+    await process.store.put(`jobs/${id}/checkpoint`, new Uint8Array([2]));
+    overtaken.open();
+    await stopped.opened;
+    expect(reason).toBeInstanceOf(JobLostError);
+    expect(refused).toBeInstanceOf(JobLostError);
+    expect(await process.repository.get(id)).toMatchObject({ state: 'RUNNING', attempt: 2, worker: 'successor' });
+    expect((await process.store.get(`jobs/${id}/checkpoint`)).bytes).toEqual(new Uint8Array([2]));
+  });
+
+  test('runs a job again after an error that passes, and gives up when it stays', async () => {
+    const kind = freshKind();
+    let runs = 0;
+    work(
+      kind,
+      async ({ spec: { spec: work } }) => {
+        runs += 1;
+        if (runs === 1 || (work?.$case === 'training' && work.value.seed === 2)) {
+          throw new JobRetryError('the data service is away');
+        }
+        return RESULT;
+      },
+      { maxSetbacks: 1 },
+    );
+    const passing = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    expect(await ended(passing.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 2 });
+    const staying = await process.queue.submit({ kind, spec: spec(2), requestId: '' });
+    expect(await ended(staying.id)).toMatchObject({
+      state: 'FAILED',
+      attempt: 2,
+      error: { message: 'the data service is away' },
+    });
+  });
+
+  test('gives up a job that takes its workers down', async () => {
+    const kind = freshKind();
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await process.repository.update(id, (record) => ({ ...record, state: 'RUNNING', attempt: 6, setbacks: 5 }));
+    work(kind, async () => RESULT);
+    expect(await ended(id)).toMatchObject({ state: 'FAILED', attempt: 6, error: { code: 'ABORTED' } });
+  });
+
+  test('queues what a lost bus forgot again, once each', async () => {
+    const kind = freshKind();
+    const queued = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    const orphan = await process.queue.submit({ kind, spec: spec(2), requestId: '' });
+    const leaseUntil = new Date(Date.now() + 60_000).toISOString();
+    await process.repository.update(orphan.id, (record) => ({ ...record, state: 'RUNNING', attempt: 1, leaseUntil }));
+    expect(await process.queue.requeueUnfinished([kind], 'are-orphans')).toBe(2);
+    const runs: string[] = [];
+    work(kind, async ({ job }) => {
+      runs.push(job.id);
+      return RESULT;
+    });
+    expect(await ended(queued.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1 });
+    expect(await ended(orphan.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 2, setbacks: 1 });
+    expect(runs.sort()).toEqual([queued.id, orphan.id].sort());
+    expect(await process.queue.requeueUnfinished([kind], 'are-orphans')).toBe(0);
+  });
+
+  test('shows a watcher what happens while it happens', async () => {
+    const kind = freshKind();
+    const go = new Latch();
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    const live = watchJob(process.repository, process.bus, id, { signal: AbortSignal.timeout(20_000) });
+    expect((await live.next()).value).toMatchObject({
+      event: { $case: 'stateChange', value: { state: JobState.QUEUED } },
+    });
+    work(kind, async ({ emit }) => {
+      await emit(metrics(1, 1));
+      await go.opened;
+      return RESULT;
+    });
+    expect((await live.next()).value).toMatchObject({
+      event: { $case: 'stateChange', value: { state: JobState.RUNNING } },
+    });
+    expect((await live.next()).value).toMatchObject({ event: { $case: 'metrics', value: { step: 1 } } });
+    const soFar: JobEvent[] = [];
+    for await (const event of watchJob(process.repository, process.bus, id, {
+      follow: false,
+      signal: AbortSignal.timeout(20_000),
+    })) {
+      soFar.push(event);
+    }
+    expect(soFar.at(-1)).toMatchObject({ event: { $case: 'metrics', value: { step: 1 } } });
+    go.open();
+    expect((await live.next()).value).toMatchObject({
+      event: { $case: 'stateChange', value: { state: JobState.SUCCEEDED, result: RESULT } },
+    });
+    expect((await live.next()).done).toBe(true);
+  });
+
+  test('estimates the time left and gives progress to those who only get the job', async () => {
+    const kind = freshKind();
+    const go = new Latch();
+    work(kind, async (context) => {
+      for (let done = 0; done <= 5; done++) {
+        context.progress({ done, total: 10, unit: 'steps', message: 'attacking' });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await go.opened;
+      return RESULT;
+    });
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await expect
+      .poll(async () => (await process.repository.get(id)).progress, { timeout: 5_000 })
+      .toMatchObject({ done: 5, total: 10, fraction: 0.5, etaSeconds: expect.any(Number) });
+    go.open();
+    await ended(id);
+  });
+
+  test('answers the calls of the Jobs service for its own kinds', async () => {
+    const [kind, foreign] = [freshKind(), freshKind()];
+    const server = await startService({
+      name: 'jobs',
+      services: [jobsService({ ...process, kinds: [kind] })],
+      logger: createLogger('jobs', { level: 'silent' }),
+    });
+    const calls = createClient(JobsService, server.address);
+    closers.push(async () => {
+      calls.close();
+      await server.close();
+    });
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      ids.unshift((await process.queue.submit({ kind, spec: spec(n), requestId: `r${n}` })).id);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const other = await process.queue.submit({ kind: foreign, spec: spec(9), requestId: '' });
+    const { job } = await calls.get({ jobId: ids[0] ?? '' });
+    expect(job).toMatchObject({ id: ids[0], kind, state: JobState.QUEUED, spec: spec(2), requestId: 'r2', attempt: 0 });
+    await expect(calls.get({ jobId: other.id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(calls.get({ jobId: '../escape' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(calls.get({ jobId: '' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+
+    const list = { kinds: [], states: [], pageSize: 2, pageToken: '' };
+    const first = await calls.list(list);
+    expect(first.jobs.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    const second = await calls.list({ ...list, pageToken: first.nextPageToken });
+    expect(second.jobs.map(({ id }) => id)).toEqual(ids.slice(2));
+    expect(second.nextPageToken).toBe('');
+    expect((await calls.list({ ...list, kinds: [foreign] })).jobs).toEqual([]);
+    await expect(calls.list({ ...list, pageSize: 1_001, states: [JobState.UNSPECIFIED] })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      violations: [{ field: 'page_size' }, { field: 'states[0]' }],
+    });
+    await expect(calls.list({ ...list, pageToken: 'x' })).rejects.toMatchObject({
+      violations: [{ field: 'page_token' }],
+    });
+
+    const cancelled = await calls.cancel({ jobId: ids[1] ?? '', requestId: 'c' });
+    expect(cancelled.job?.state).toBe(JobState.CANCELLED);
+    expect((await calls.list({ ...list, states: [JobState.QUEUED] })).jobs.map(({ id }) => id)).toEqual([
+      ids[0],
+      ids[2],
+    ]);
+    const watching = calls.watch({ jobId: ids[1] ?? '', afterSequence: 0, follow: true });
+    const events: JobEvent[] = [];
+    for await (const { event } of watching) {
+      events.push(event ?? JobEvent.create());
+    }
+    expect(states(events).at(-1)).toBe(JobState.CANCELLED);
+  });
+
+  test('says which job it does not know', async () => {
+    await expect(process.queue.cancel('nosuch')).rejects.toThrow(JobNotFoundError);
+    const watching = watchJob(process.repository, process.bus, 'nosuch', { signal: AbortSignal.timeout(1_000) });
+    await expect(watching.next()).rejects.toThrow('there is no job nosuch');
+  });
+});
