@@ -130,17 +130,26 @@ describe('pgd', () => {
     expect(result.distances.norm).toEqual(result.distances.linf);
   });
 
-  it('reaches a different target for every image when the budget is infinite', async () => {
-    const targets = Int32Array.from({ length: count }, (_, i) => i % 5);
-    const result = await pgd(model(), images, { kind: 'targeted', targets }, sampleIds, {
-      epsilon: Number.POSITIVE_INFINITY,
-      steps: 60,
-      step: { kind: 'absolute', size: 0.02 },
-      stop: 'all-steps',
-    });
-    expect(Array.from(result.predictionAfter)).toEqual(Array.from(targets));
-    expect(result.images.every((value) => value >= 0 && value <= 1)).toBe(true);
-  });
+  it.each([
+    { norm: 1, size: 1 },
+    { norm: 1.5, size: 0.3 },
+    { norm: 2, size: 0.2 },
+    { norm: Number.POSITIVE_INFINITY, size: 0.02 },
+  ])(
+    'reaches a different target for every image when the budget is infinite, for p = $norm',
+    async ({ norm, size }) => {
+      const targets = Int32Array.from({ length: count }, (_, i) => i % 5);
+      const result = await pgd(model(), images, { kind: 'targeted', targets }, sampleIds, {
+        norm,
+        epsilon: Number.POSITIVE_INFINITY,
+        steps: 60,
+        step: { kind: 'absolute', size },
+        stop: 'all-steps',
+      });
+      expect(Array.from(result.predictionAfter)).toEqual(Array.from(targets));
+      expect(result.images.every((value) => value >= 0 && value <= 1)).toBe(true);
+    },
+  );
 
   it('leaves the image alone when the budget is 0, and still counts clean errors as successes', async () => {
     const goal = await cleanGoal();
