@@ -20,6 +20,14 @@ export {
   type ReceivedFile,
 } from './file-chunks.js';
 export {
+  HealthCheckRequest,
+  HealthCheckResponse,
+  HealthCheckResponse_ServingStatus,
+  HealthClient,
+  type HealthServer,
+  HealthService,
+} from './gen/grpc/health/v1/health.js';
+export {
   GRPCInferenceServiceClient,
   type GRPCInferenceServiceServer,
   GRPCInferenceServiceService,

@@ -21,14 +21,20 @@ import { idempotentCalls } from '../src/idempotent-calls.js';
 const generated = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../src/gen');
 
 describe('the public surface', () => {
-  it.each(['percept/v1', 'inference'])('exports every message, enum and service of %s', async (folder) => {
-    const bookkeeping = /^protobuf(Package|FileName)$|Entry$/;
-    for (const file of readdirSync(path.join(generated, folder))) {
-      const module = (await import(pathToFileURL(path.join(generated, folder, file)).href)) as Record<string, unknown>;
-      const names = Object.keys(module).filter((name) => !bookkeeping.test(name) && !/(From|To)JSON$/.test(name));
-      for (const name of names) expect(contracts, file).toHaveProperty(name);
-    }
-  });
+  it.each(['percept/v1', 'inference', 'grpc/health/v1'])(
+    'exports every message, enum and service of %s',
+    async (folder) => {
+      const bookkeeping = /^protobuf(Package|FileName)$|Entry$/;
+      for (const file of readdirSync(path.join(generated, folder))) {
+        const module = (await import(pathToFileURL(path.join(generated, folder, file)).href)) as Record<
+          string,
+          unknown
+        >;
+        const names = Object.keys(module).filter((name) => !bookkeeping.test(name) && !/(From|To)JSON$/.test(name));
+        for (const name of names) expect(contracts, file).toHaveProperty(name);
+      }
+    },
+  );
 
   it('names in its retry table only calls that exist, and leaves out the imports', () => {
     const services: ServiceShape[] = [

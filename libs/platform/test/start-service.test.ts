@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import {
   type AttackListMethodsResponse,
   AttackService,
@@ -10,6 +10,8 @@ import {
   DatasetImportResponse,
   DatasetService,
   encodeTensor,
+  HealthCheckResponse_ServingStatus,
+  HealthService,
   JobsService,
   type JobsWatchResponse,
   PerceptRpcError,
@@ -511,36 +513,20 @@ describe('limits', () => {
 });
 
 describe('health and reflection', () => {
-  interface HealthAnswer {
-    readonly status: number;
-  }
-  async function probe(service: RunningService, name: string): Promise<number> {
-    const raw = new Client(service.address, credentials.createInsecure());
-    try {
-      const encoded = Buffer.from(name);
-      const answer = await new Promise<HealthAnswer>((resolve, reject) => {
-        raw.makeUnaryRequest(
-          '/grpc.health.v1.Health/Check',
-          (bytes: Buffer) => bytes,
-          (bytes) => ({ status: bytes[1] ?? 0 }),
-          encoded.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, encoded.length]), encoded]),
-          (error, value) => (error ? reject(error) : resolve(value as HealthAnswer)),
-        );
-      });
-      return answer.status;
-    } finally {
-      raw.close();
-    }
+  async function probe(service: RunningService, name: string): Promise<HealthCheckResponse_ServingStatus> {
+    const client = createClient(HealthService, service.address);
+    onTestFinished(() => client.close());
+    return (await client.check({ service: name })).status;
   }
 
   it('say of the server and of each service whether it serves', async () => {
     const service = await start([attack()]);
-    expect(await probe(service, '')).toBe(1);
-    expect(await probe(service, 'percept.v1.Attack')).toBe(1);
+    expect(await probe(service, '')).toBe(HealthCheckResponse_ServingStatus.SERVING);
+    expect(await probe(service, 'percept.v1.Attack')).toBe(HealthCheckResponse_ServingStatus.SERVING);
     service.setServing('percept.v1.Attack', false);
-    expect(await probe(service, 'percept.v1.Attack')).toBe(2);
-    expect(await probe(service, '')).toBe(1);
-    await expect(probe(service, 'percept.v1.Jobs')).rejects.toMatchObject({ code: status.NOT_FOUND });
+    expect(await probe(service, 'percept.v1.Attack')).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
+    expect(await probe(service, '')).toBe(HealthCheckResponse_ServingStatus.SERVING);
+    await expect(probe(service, 'percept.v1.Jobs')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('list the services that are mounted and no others, and describe their messages', async () => {
@@ -552,6 +538,9 @@ describe('health and reflection', () => {
     const symbol = Buffer.from('percept.v1.AttackTargetedRequest');
     const described = await reflect(service, Buffer.concat([Buffer.from([0x22, symbol.length]), symbol]));
     expect(described).toContain('percept/v1/attack.proto');
+    const health = Buffer.from('grpc.health.v1.Health');
+    const healthFile = await reflect(service, Buffer.concat([Buffer.from([0x22, health.length]), health]));
+    expect(healthFile).toContain('HealthCheckResponse');
     expect(described).toContain('omit_images');
     expect(described).not.toContain('JobsWatchRequest');
   });
