@@ -706,6 +706,22 @@ describe('the client', () => {
     expect(serviceConfig()).toContain('UNAVAILABLE');
   });
 
+  it('sends its token with every call', async () => {
+    const seen: string[] = [];
+    const service = await start([
+      attack({
+        listMethods: async (_request, { metadata }) => {
+          seen.push(String(metadata.get('authorization')[0]));
+          return { methods: [] };
+        },
+      }),
+    ]);
+    const client = createClient(AttackService, service.address, { token: 'abc' });
+    onTestFinished(() => client.close());
+    await client.listMethods({});
+    expect(seen).toEqual(['Bearer abc']);
+  });
+
   it('does not begin a call whose signal has fired', async () => {
     let calls = 0;
     const service = await start([
