@@ -21,6 +21,7 @@ export {
 export { createStepper, type StepOutcome, type Stepper } from './pgd-step.js';
 export { type Projection, projectBallAndBox } from './project.js';
 export { roundTo8Bits } from './round-to-8-bits.js';
+export { startOf } from './starts.js';
 export { type SteepestStep, steepestStep } from './steepest-step.js';
 export { uniformInBall } from './uniform-in-ball.js';
 export { type AttackInputs, validateAttack } from './validate-attack.js';

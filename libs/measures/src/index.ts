@@ -1,6 +1,7 @@
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
 export { type HonestyIndicator, type HonestyOptions, honestyReport } from './honesty-report.js';
 export { ledgerFromTensors, ledgerToTensors, MalformedLedgerError } from './ledger-tensors.js';
+export { type LocalLipschitzOptions, localLipschitz } from './local-lipschitz.js';
 export { type LogitJacobian, logitJacobian } from './logit-jacobian.js';
 export { type ProfileHooks, type ProfileProgress, profile } from './profile.js';
 export {
