@@ -62,9 +62,11 @@ export interface EventFilter {
   readonly kind?: string;
 }
 
+/** Where a subscription starts: with all that is still held, with what comes from now on, or after a sequence number. */
+export type SubscriptionStart = 'start' | 'now' | { readonly after: number };
+
 export interface SubscribeOptions {
-  /** Where to start: all that is still held, only what comes from now on, or what follows a sequence number. */
-  readonly from: 'start' | 'now' | { readonly after: number };
+  readonly from: SubscriptionStart;
   /** Ends the iteration. */
   readonly signal: AbortSignal;
 }

@@ -7,6 +7,7 @@ export type {
   PublishWorkOptions,
   ReceivedEvent,
   SubscribeOptions,
+  SubscriptionStart,
   WorkHandler,
   WorkItem,
   WorkVerdict,

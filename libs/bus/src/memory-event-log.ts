@@ -1,4 +1,11 @@
-import { type BusEvent, DEDUPE_WINDOW_MS, type EventFilter, type EventLimits, type ReceivedEvent } from './bus.js';
+import {
+  type BusEvent,
+  DEDUPE_WINDOW_MS,
+  type EventFilter,
+  type EventLimits,
+  type ReceivedEvent,
+  type SubscriptionStart,
+} from './bus.js';
 import { eventSubject } from './subjects.js';
 
 interface Entry {
@@ -45,10 +52,10 @@ export class MemoryEventLog {
 
   subscribe(
     filter: EventFilter,
-    from: 'start' | 'now' | { readonly after: number },
+    start: SubscriptionStart,
     signal: AbortSignal,
   ): AsyncGenerator<ReceivedEvent, void, void> {
-    const after = from === 'start' ? 0 : from === 'now' ? this.#lastSequence : from.after;
+    const after = start === 'start' ? 0 : start === 'now' ? this.#lastSequence : start.after;
     return this.#follow(filter, after, signal);
   }
 

@@ -1,5 +1,5 @@
 import type { ConsumerMessages, JetStreamClient, JetStreamManager } from 'nats';
-import type { EventFilter, ReceivedEvent, SubscribeOptions } from './bus.js';
+import type { EventFilter, ReceivedEvent, SubscribeOptions, SubscriptionStart } from './bus.js';
 import { fromCloudEventMessage } from './cloud-event-headers.js';
 import { EVENTS_STREAM } from './nats-streams.js';
 import { eventSubjectFilter } from './subjects.js';
@@ -28,15 +28,15 @@ export async function subscribeNatsEvents(
   return follow(messages, options.signal);
 }
 
-async function startSequence(jsm: JetStreamManager, from: SubscribeOptions['from']): Promise<number> {
-  if (from === 'start') {
+async function startSequence(jsm: JetStreamManager, start: SubscriptionStart): Promise<number> {
+  if (start === 'start') {
     return 1;
   }
-  if (from === 'now') {
+  if (start === 'now') {
     const { state } = await jsm.streams.info(EVENTS_STREAM);
     return state.last_seq + 1;
   }
-  return from.after + 1;
+  return start.after + 1;
 }
 
 async function* follow(messages: ConsumerMessages, signal: AbortSignal): AsyncGenerator<ReceivedEvent, void, void> {

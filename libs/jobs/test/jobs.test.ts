@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient, JobEvent, JobResult, JobSpec, JobState, JobsService, PerceptRpcError } from '@percept/contracts';
 import {
+  type HandlerEvent,
   isTerminal,
   JobCancelledError,
   type JobContext,
@@ -26,8 +27,10 @@ const RESULT: JobResult = JobResult.fromPartial({
 
 const spec = (epochs: number): JobSpec => JobSpec.fromPartial({ spec: { $case: 'training', value: { seed: epochs } } });
 
-const metrics = (step: number, value: number) =>
-  ({ $case: 'metrics', value: { step, epoch: 0, metrics: [{ name: 'train_loss', value }], model: '' } }) as const;
+const metrics = (step: number, value: number): HandlerEvent => ({
+  $case: 'metrics',
+  value: { step, epoch: 0, metrics: [{ name: 'train_loss', value }], model: '' },
+});
 
 /** Resolves once the job's signal fires, with its reason thrown. */
 async function untilAborted({ signal }: JobContext): Promise<never> {
