@@ -1,6 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { type AnyMethod, methodKind, type PerceptRpcError, rpcError } from '@percept/contracts';
 import type { CallContext } from './call-context.js';
+import { deadlineReached } from './deadline-reached.js';
 import type { ErrorRules } from './error-mapping.js';
 import type { Logger } from './logger.js';
 import type { OpenCalls } from './open-calls.js';
@@ -54,7 +55,7 @@ export function openCallScope(call: ServerCall, method: AnyMethod, settings: Cal
   let released = false;
   call.on('cancelled', () => {
     // grpc-js also says so after every answer.
-    if (!released) abort(isPast(deadline) ? tooLate() : rpcError('CANCELLED', 'the call was cancelled'));
+    if (!released) abort(deadlineReached(deadline) ? tooLate() : rpcError('CANCELLED', 'the call was cancelled'));
   });
   const delay = deadline === undefined ? longestTimer : deadline.getTime() - Date.now();
   const timer = delay < longestTimer ? setTimeout(() => abort(tooLate()), Math.max(0, delay)) : undefined;
@@ -87,10 +88,6 @@ function deadlineOf(call: ServerCall, method: AnyMethod, settings: CallSettings)
   if (Number.isFinite(asked)) return new Date(asked);
   // A stream is followed for as long as it lives: only its client knows when that is too long.
   return method.responseStream ? undefined : new Date(Date.now() + settings.defaultTimeoutMs);
-}
-
-function isPast(deadline: Date | undefined): boolean {
-  return deadline !== undefined && deadline.getTime() <= Date.now();
 }
 
 function tooLate(): PerceptRpcError {

@@ -6,6 +6,7 @@ import {
   ServerListenerBuilder,
   status,
 } from '@grpc/grpc-js';
+import { deadlineReached } from './deadline-reached.js';
 import type { Logger } from './logger.js';
 import type { GrpcType, Metrics } from './metrics.js';
 import { childTrace, formatTraceparent, parseTraceparent } from './trace-context.js';
@@ -43,8 +44,10 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
         next(metadata);
       })
       .withOnCancel(() => {
-        const late = Number(call.getDeadline()) <= Date.now();
-        finish(late ? status.DEADLINE_EXCEEDED : status.CANCELLED, 'ended before it was answered');
+        finish(
+          deadlineReached(call.getDeadline()) ? status.DEADLINE_EXCEEDED : status.CANCELLED,
+          'ended before it was answered',
+        );
       })
       .build();
     const responder = new ResponderBuilder()
