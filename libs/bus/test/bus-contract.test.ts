@@ -341,5 +341,6 @@ describe.each(busForms.filter((form) => form.available))('the $name bus', (form)
     expect(await waiting).toEqual({ value: undefined, done: true });
     await expect(own.publishWork('closing', 'd', bytes('d'))).rejects.toThrow(BusClosedError);
     await expect(own.publishEvent(event('closing', 'state', ''))).rejects.toThrow(BusClosedError);
+    await closing.stop();
   });
 });
