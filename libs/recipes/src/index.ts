@@ -1,1 +1,10 @@
-export {};
+export type { Batch, BatchSource } from './batch-source.js';
+export { type CyclicSchedule, type ScheduledStep, scheduledStep } from './cyclic-schedule.js';
+export { softTargets, temperedLoss } from './distillation-loss.js';
+export { fimCotangent, fimPenalisedLoss, fimPenalty, publishedFimPenalty } from './fim-penalty.js';
+export { gradientPenalty, type PenalisedLoss } from './gradient-penalty.js';
+export { type ParameterValues, type RecipeParameter, validateParameters } from './parameter-schema.js';
+export { type Preset, type PresetName, presetNames, type Recipe } from './recipe.js';
+export { findRecipe, recipes } from './recipes.js';
+export { type TradesLoss, tradesLoss } from './trades-loss.js';
+export { DivergedError, type TrainedStep, Trainer, type TrainingConfig } from './trainer.js';

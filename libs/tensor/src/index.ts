@@ -1,1 +1,26 @@
-export {};
+export { type BatchNormTraining, batchNormInference, batchNormTrain } from './batch-norm.js';
+export { conv2d } from './convolution.js';
+export { registerCorrectedGradients } from './corrected-gradients.js';
+export {
+  type EngineInfo,
+  type EngineName,
+  type EngineOptions,
+  EngineUnavailableError,
+  engineNames,
+  selectEngine,
+} from './engine.js';
+export { type InputGradient, inputGradient } from './input-gradient.js';
+export { dense, globalMeanPool, relu } from './layers.js';
+export { linfStep } from './linf-step.js';
+export { type PhiloxCounter, type PhiloxKey, philoxBlock } from './philox.js';
+export { permutation, type RandomKey, RandomStream, uniformArray, unitSphereVector } from './random-stream.js';
+export {
+  type HostTensor,
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsDtype,
+  SafetensorsError,
+  writeSafetensors,
+} from './safetensors.js';
+export { type SgdSettings, sgdMomentumStep } from './sgd-momentum.js';
+export { klDivergence, logSoftmax, logSumExp, softmaxCrossEntropy } from './softmax-cross-entropy.js';

@@ -1,0 +1,212 @@
+import {
+  batchNormInference,
+  batchNormTrain,
+  conv2d,
+  dense,
+  globalMeanPool,
+  type HostTensor,
+  relu,
+  uniformArray,
+} from '@percept/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Classifier } from './classifier.js';
+import { InvalidModelSpecError, type ModelSpec, validateModelSpec } from './model-spec.js';
+import {
+  type BlockLayout,
+  blockLayouts,
+  isStatistic,
+  type ParameterEntry,
+  parameterLayout,
+} from './parameter-layout.js';
+import { fromTorchLayout, torchShape, toTorchLayout } from './torch-layout.js';
+
+/** PyTorch's defaults for batch normalisation. */
+const batchNormEpsilon = 1e-5;
+const statisticsMomentum = 0.1;
+
+/** Thrown when named tensors are not those of a model. */
+export class WeightsMismatchError extends Error {
+  constructor(message: string) {
+    super(`the weights do not fit the model: ${message}`);
+    this.name = 'WeightsMismatchError';
+  }
+}
+
+/** How batch normalisation works in a forward pass. */
+type Mode = { readonly kind: 'inference' } | { readonly kind: 'training'; readonly statistics: 'update' | 'keep' };
+
+/**
+ * The pre-activation ResNet of He et al. (2016) as the paper's code has it: stem without normalisation, blocks whose shortcut takes the raw
+ * input, a final batch norm and relu, mean pooling, a linear layer. Normalisation of the input is inside, so all geometry is in pixels.
+ */
+export class PreActResNet implements Classifier {
+  readonly spec: ModelSpec;
+  /** Trainable parameters by PyTorch's name, in TF.js's layout. */
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  /** Running means and variances by PyTorch's name. */
+  readonly statistics: ReadonlyMap<string, tf.Variable>;
+  readonly #entries: readonly ParameterEntry[];
+  readonly #blocks: readonly BlockLayout[];
+  readonly #pixelScale: tf.Tensor1D;
+  readonly #pixelShift: tf.Tensor1D;
+
+  private constructor(spec: ModelSpec, value: (entry: ParameterEntry) => Float32Array) {
+    const violations = validateModelSpec(spec);
+    if (violations.length > 0) throw new InvalidModelSpecError(violations);
+    this.spec = spec;
+    this.#entries = parameterLayout(spec);
+    this.#blocks = blockLayouts(spec);
+    const parameters = new Map<string, tf.Variable>();
+    const statistics = new Map<string, tf.Variable>();
+    for (const entry of this.#entries) {
+      const variable = tf.tidy(() => tf.variable(tf.tensor(value(entry), [...entry.shape]), !isStatistic(entry)));
+      (isStatistic(entry) ? statistics : parameters).set(entry.name, variable);
+    }
+    this.parameters = parameters;
+    this.statistics = statistics;
+    this.#pixelScale = tf.keep(tf.tensor1d(spec.std.map((std) => 1 / std)));
+    this.#pixelShift = tf.keep(tf.tensor1d(spec.mean.map((mean, channel) => -mean / (spec.std[channel] as number))));
+  }
+
+  /** A model with PyTorch's initial weights, a pure function of spec and seed: U(-1/sqrt(fan in), 1/sqrt(fan in)); gamma 1, beta 0. */
+  static initialise(spec: ModelSpec, seed: number): PreActResNet {
+    let index = 0;
+    return new PreActResNet(spec, (entry) => {
+      const size = entry.shape.reduce((product, side) => product * side, 1);
+      const sample = index++;
+      switch (entry.kind) {
+        case 'scale':
+        case 'running-variance':
+          return new Float32Array(size).fill(1);
+        case 'shift':
+        case 'running-mean':
+          return new Float32Array(size);
+        default: {
+          const bound = 1 / Math.sqrt(entry.fanIn);
+          return uniformArray({ seed, purpose: 'initial weights', sample }, size, -bound, bound);
+        }
+      }
+    });
+  }
+
+  /**
+   * A model with given weights, in PyTorch's names and layouts; `shortcut.0.weight` and a leading `module.` are understood,
+   * `num_batches_tracked` is ignored.
+   *
+   * @throws WeightsMismatchError naming what is missing, left over or of the wrong shape; InvalidModelSpecError.
+   */
+  static fromTensors(spec: ModelSpec, tensors: Readonly<Record<string, HostTensor>>): PreActResNet {
+    const named = new Map(Object.entries(tensors).map(([name, tensor]) => [canonicalName(name), tensor]));
+    const model = new PreActResNet(spec, (entry) => {
+      const tensor = named.get(entry.name);
+      if (tensor === undefined) throw new WeightsMismatchError(`${entry.name} is missing`);
+      const expected = torchShape(entry);
+      if (tensor.dtype !== 'F32' || tensor.shape.join() !== expected.join()) {
+        throw new WeightsMismatchError(
+          `${entry.name} must be F32 of shape [${expected.join(', ')}], got ${tensor.dtype} of shape [${tensor.shape.join(', ')}]`,
+        );
+      }
+      const broken = tensor.data.findIndex((value) => !Number.isFinite(value));
+      if (broken >= 0) throw new WeightsMismatchError(`${entry.name} holds ${tensor.data[broken]} at value ${broken}`);
+      named.delete(entry.name);
+      return fromTorchLayout(entry, tensor.data);
+    });
+    const left = [...named.keys()].filter((name) => !name.endsWith('num_batches_tracked'));
+    if (left.length > 0) {
+      model.dispose();
+      throw new WeightsMismatchError(
+        `${left[0]} belongs to no layer${left.length > 1 ? ` (nor do ${left.length - 1} others)` : ''}`,
+      );
+    }
+    return model;
+  }
+
+  get classes(): number {
+    return this.spec.classes;
+  }
+
+  get inputShape(): readonly [number, number, number] {
+    return [this.spec.height, this.spec.widthPixels, this.spec.channels];
+  }
+
+  logits(images: tf.Tensor4D): tf.Tensor2D {
+    return this.#forward(images, { kind: 'inference' });
+  }
+
+  /** Logits in training mode, normalised by the batch's own statistics, with or without moving the running ones. */
+  logitsTraining(images: tf.Tensor4D, statistics: 'update' | 'keep'): tf.Tensor2D {
+    return this.#forward(images, { kind: 'training', statistics });
+  }
+
+  /** Copies of all weights in PyTorch's names and layouts. */
+  toTensors(): Record<string, HostTensor> {
+    return Object.fromEntries(
+      this.#entries.map((entry) => {
+        const data = toTorchLayout(entry, this.#variable(entry.name).dataSync() as Float32Array);
+        return [entry.name, { dtype: 'F32', shape: torchShape(entry), data }];
+      }),
+    );
+  }
+
+  /** Frees the weights; the model must not be used afterwards. */
+  dispose(): void {
+    for (const variable of [...this.parameters.values(), ...this.statistics.values()]) variable.dispose();
+    this.#pixelScale.dispose();
+    this.#pixelShift.dispose();
+  }
+
+  #forward(images: tf.Tensor4D, mode: Mode): tf.Tensor2D {
+    return tf.tidy(() => {
+      const pixels = tf.add(tf.mul(images, this.#pixelScale), this.#pixelShift) as tf.Tensor4D;
+      let x = conv2d(pixels, this.#filter('conv1'), 1, 1);
+      for (const block of this.#blocks) x = this.#block(x, block, mode);
+      const features = globalMeanPool(this.#normaliseRelu(x, 'bn', mode));
+      return dense(features, this.#variable('linear.weight') as tf.Tensor as tf.Tensor2D, this.#vector('linear.bias'));
+    });
+  }
+
+  #block(x: tf.Tensor4D, { name, stride, projection }: BlockLayout, mode: Mode): tf.Tensor4D {
+    const first = conv2d(this.#normaliseRelu(x, `${name}.bn1`, mode), this.#filter(`${name}.conv1`), stride, 1);
+    const second = conv2d(this.#normaliseRelu(first, `${name}.bn2`, mode), this.#filter(`${name}.conv2`), 1, 1);
+    const shortcut = projection ? conv2d(x, this.#filter(`${name}.shortcut`), stride, 0) : x;
+    return tf.add(second, shortcut);
+  }
+
+  #normaliseRelu(x: tf.Tensor4D, name: string, mode: Mode): tf.Tensor4D {
+    const [gamma, beta] = [this.#vector(`${name}.weight`), this.#vector(`${name}.bias`)];
+    if (mode.kind === 'inference') {
+      const [mean, variance] = [this.#vector(`${name}.running_mean`), this.#vector(`${name}.running_var`)];
+      return relu(batchNormInference(x, gamma, beta, mean, variance, batchNormEpsilon));
+    }
+    const { output, mean, variance } = batchNormTrain(x, gamma, beta, batchNormEpsilon);
+    if (mode.statistics === 'update') this.#moveStatistics(name, mean, variance, x.size / (x.shape[3] as number));
+    return relu(output);
+  }
+
+  /** PyTorch's running statistics: a moving average with the unbiased variance. */
+  #moveStatistics(name: string, mean: tf.Tensor1D, variance: tf.Tensor1D, count: number): void {
+    const move = (variable: tf.Variable, value: tf.Tensor): void => {
+      variable.assign(tf.add(tf.mul(variable, 1 - statisticsMomentum), tf.mul(value, statisticsMomentum)));
+    };
+    tf.tidy(() => {
+      move(this.#variable(`${name}.running_mean`), mean);
+      move(this.#variable(`${name}.running_var`), tf.mul(variance, count / Math.max(1, count - 1)));
+    });
+  }
+
+  #variable(name: string): tf.Variable {
+    return (this.parameters.get(name) ?? this.statistics.get(name)) as tf.Variable;
+  }
+
+  #filter(name: string): tf.Tensor4D {
+    return this.#variable(`${name}.weight`) as tf.Tensor as tf.Tensor4D;
+  }
+
+  #vector(name: string): tf.Tensor1D {
+    return this.#variable(name) as tf.Tensor as tf.Tensor1D;
+  }
+}
+
+function canonicalName(name: string): string {
+  return name.replace(/^module\./, '').replace('.shortcut.0.', '.shortcut.');
+}

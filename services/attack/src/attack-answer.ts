@@ -1,0 +1,112 @@
+import type { AttackResult as DomainResult, Goal, PgdOptions } from '@percept/attacks';
+import { goalClasses } from '@percept/attacks';
+import {
+  type AttackResult,
+  type AttackSnapshot,
+  type AttackSummary,
+  type Execution,
+  float32Tensor,
+  type ImageOutcome,
+} from '@percept/contracts';
+import { describeOptions } from './attack-options.js';
+
+/** Everything an answer is made of. */
+export interface AnswerParts {
+  readonly result: DomainResult;
+  readonly goal: Goal;
+  readonly sampleIds: Int32Array;
+  readonly labels: Int32Array | undefined;
+  readonly originals: Float32Array;
+  readonly inputShape: readonly [number, number, number];
+  readonly method: string;
+  readonly options: PgdOptions;
+  readonly execution: Execution;
+  readonly omitImages: boolean;
+  readonly includeOriginals: boolean;
+}
+
+/** The contract's answer to an attack call: images, one outcome per image in the order given, a summary and how it was computed. */
+export function attackAnswer(parts: AnswerParts): AttackResult {
+  const { result, inputShape } = parts;
+  const shape = [parts.sampleIds.length, ...inputShape];
+  return {
+    images: parts.omitImages ? undefined : float32Tensor(result.images, shape),
+    originals: parts.includeOriginals ? float32Tensor(parts.originals, shape) : undefined,
+    outcomes: outcomes(parts),
+    snapshots: result.snapshots.map(({ step, images }) => snapshotMessage(step, images, shape)),
+    summary: summarise(result, parts.sampleIds.length),
+    options: describeOptions(parts.method, parts.options),
+    execution: {
+      ...parts.execution,
+      gradientImageSteps: result.cost.gradientImageSteps,
+      forwardImagePasses: result.cost.forwardImagePasses,
+    },
+  };
+}
+
+/** One snapshot as a message; `shape` is [images, height, width, channels]. */
+export function snapshotMessage(step: number, images: Float32Array, shape: readonly number[]): AttackSnapshot {
+  return { step, images: float32Tensor(images, shape) };
+}
+
+function outcomes(parts: AnswerParts): ImageOutcome[] {
+  const { result, goal, sampleIds, labels } = parts;
+  const goals = goalClasses(goal);
+  return Array.from(sampleIds, (sampleId, i) => ({
+    success: at(result.success, i) === 1,
+    successAt8Bits: result.successAt8Bits === undefined ? undefined : at(result.successAt8Bits, i) === 1,
+    predictionBefore: at(result.predictionBefore, i),
+    predictionAfter: at(result.predictionAfter, i),
+    confidenceBefore: at(result.confidenceBefore, i),
+    confidenceAfter: at(result.confidenceAfter, i),
+    goalConfidenceBefore: at(result.goalConfidenceBefore, i),
+    goalConfidenceAfter: at(result.goalConfidenceAfter, i),
+    lossBefore: at(result.lossBefore, i),
+    lossAfter: at(result.lossAfter, i),
+    distances: {
+      l1: at(result.distances.l1, i),
+      l2: at(result.distances.l2, i),
+      linf: at(result.distances.linf, i),
+      askedNorm: at(result.distances.norm, i),
+    },
+    stepsUsed: at(result.gradientSteps, i),
+    restartsUsed: at(result.restartsUsed, i),
+    zeroGradientSteps: at(result.zeroGradientSteps, i),
+    goalClass: at(goals, i),
+    sampleId,
+    label: labels?.[i],
+    keptRestart: at(result.keptRestart, i),
+    keptStep: at(result.keptStep, i),
+  }));
+}
+
+/** Counts over all images; distances are the asked norm's, over successes only. */
+export function summarise(result: DomainResult, images: number): AttackSummary {
+  const successes = count(result.success, (value) => value === 1);
+  const distances = [...result.distances.norm].filter((_, i) => result.success[i] === 1).sort((a, b) => a - b);
+  return {
+    images,
+    successes,
+    successRate: images === 0 ? 0 : successes / images,
+    successesAt8Bits: result.successAt8Bits === undefined ? 0 : count(result.successAt8Bits, (value) => value === 1),
+    medianDistance: median(distances),
+    imagesWithZeroGradient: count(result.zeroGradientSteps, (value) => value > 0),
+  };
+}
+
+function median(sorted: readonly number[]): number | undefined {
+  if (sorted.length === 0) return undefined;
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+}
+
+function count(values: Uint8Array | Int32Array, accepts: (value: number) => boolean): number {
+  let total = 0;
+  for (const value of values) if (accepts(value)) total++;
+  return total;
+}
+
+function at(values: { readonly [index: number]: number }, index: number): number {
+  return values[index] as number;
+}

@@ -1,0 +1,77 @@
+import { type AttackResult, type Goal, type PgdOptions, pgd } from '@percept/attacks';
+import { type TaskContext, type Transferring, transferring } from '@percept/compute';
+import { ModelCache, type ModelWeights } from '@percept/models';
+
+const models = new ModelCache(4);
+
+/** An attack as plain data, as it travels to a compute worker. */
+export interface AttackTask {
+  readonly model: ModelWeights;
+  /** n flattened NHWC images in [0, 1]. */
+  readonly images: Float32Array;
+  readonly goal: Goal;
+  readonly sampleIds: Int32Array;
+  readonly options: Partial<PgdOptions>;
+  /** Send snapshots as they are taken, instead of with the result. */
+  readonly streamSnapshots: boolean;
+}
+
+/** What a running attack tells its caller. */
+export type AttackTaskEvent =
+  | { readonly kind: 'progress'; readonly step: number; readonly succeeded: number; readonly images: number }
+  | { readonly kind: 'snapshot'; readonly step: number; readonly images: Float32Array };
+
+/** Runs one attack in a compute worker. Errors: InvalidAttackError, NonFiniteLogitsError, cancellation. */
+export async function attack(task: AttackTask, context: TaskContext): Promise<Transferring<AttackResult>> {
+  const model = models.get(task.model);
+  const snapshots = task.streamSnapshots ? new SnapshotStream(task.images, task.sampleIds.length, context) : undefined;
+  let step = 0;
+  const result = await pgd(model, task.images, task.goal, task.sampleIds, task.options, {
+    signal: context.signal,
+    onStep: ({ succeeded, images }) => {
+      context.throwIfCancelled();
+      step++;
+      context.progress({ kind: 'progress', step, succeeded, images } satisfies AttackTaskEvent);
+    },
+    ...(snapshots ? { onSnapshot: (index, at, image) => snapshots.add(index, at, image) } : {}),
+  });
+  snapshots?.finish(result.images);
+  const answer = task.streamSnapshots ? { ...result, snapshots: [] } : result;
+  return transferring(answer, [answer.images, ...answer.snapshots.map((snapshot) => snapshot.images)]);
+}
+
+/** Gathers the snapshots of single images into one message per step, sent once every image that is still attacked has passed that step. */
+class SnapshotStream {
+  readonly #latest: Float32Array;
+  readonly #size: number;
+  readonly #context: TaskContext;
+  #step = 0;
+  #changed = false;
+
+  constructor(images: Float32Array, count: number, context: TaskContext) {
+    this.#latest = images.slice();
+    this.#size = images.length / count;
+    this.#context = context;
+  }
+
+  add(index: number, step: number, image: Float32Array): void {
+    if (step > this.#step) {
+      this.#send();
+      this.#step = step;
+    }
+    this.#latest.set(image, index * this.#size);
+    this.#changed = true;
+  }
+
+  finish(images: Float32Array): void {
+    this.#latest.set(images);
+    this.#send();
+  }
+
+  #send(): void {
+    if (!this.#changed) return;
+    const images = this.#latest.slice();
+    this.#context.progress({ kind: 'snapshot', step: this.#step, images } satisfies AttackTaskEvent, [images.buffer]);
+    this.#changed = false;
+  }
+}
