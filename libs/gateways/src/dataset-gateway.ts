@@ -1,13 +1,15 @@
 import {
+  type CallOptions,
   createClient,
   type DatasetDescription,
   type DatasetReadRequest,
   type DatasetSelection,
   DatasetService,
-  readFloat32,
+  decodeTensor,
+  type ServiceClient,
+  type Tensor,
 } from '@percept/contracts';
 import { IncompleteAnswerError } from './errors.js';
-import type { CallOptions } from './model-gateway.js';
 
 /** Samples of a data set: n flattened NHWC images in [0, 1], their classes, and their numbers within the split. */
 export interface Samples {
@@ -29,10 +31,10 @@ const samplesPerCall = 1_000;
 
 /** Reads data sets from the Dataset service. */
 export class DatasetGateway {
-  readonly #client;
+  readonly #client: ServiceClient<typeof DatasetService>;
 
   constructor(address: string) {
-    this.#client = createClient(DatasetService, { address });
+    this.#client = createClient(DatasetService, address);
   }
 
   /** Describes a data set. @throws PerceptRpcError NOT_FOUND. */
@@ -54,13 +56,18 @@ export class DatasetGateway {
       );
       if (answer.images === undefined) throw new IncompleteAnswerError('Dataset.GetSamples', 'images');
       parts.push({
-        images: readFloat32(answer.images, 'images'),
+        images: floats(answer.images),
         shape: answer.images.shape,
         labels: Int32Array.from(answer.labels),
         indices: Int32Array.from(answer.indices),
       });
     }
     return joinSamples(parts);
+  }
+
+  /** How many samples a selection holds. */
+  async count(selection: DatasetSelection, options: CallOptions = {}): Promise<number> {
+    return (await this.#numbers(selection, options)).length;
   }
 
   /** Streams the batches of one epoch from `startBatch` on. */
@@ -70,7 +77,7 @@ export class DatasetGateway {
       yield {
         batch: answer.batch,
         batches: answer.batches,
-        images: readFloat32(answer.images, 'images'),
+        images: floats(answer.images),
         shape: answer.images.shape,
         labels: Int32Array.from(answer.labels),
         indices: Int32Array.from(answer.indices),
@@ -109,4 +116,8 @@ function joinSamples(parts: readonly Samples[]): Samples {
     at += part.labels.length;
   }
   return { images, shape: [count, ...first.shape.slice(1)], labels, indices };
+}
+
+function floats(images: Tensor): Float32Array {
+  return decodeTensor(images, 'images', { dtypes: ['FLOAT32'] }).data as Float32Array;
 }

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
-import { createClient, type Model, ModelFormat, type ModelReference, ModelsService } from '@percept/contracts';
-import { CorruptWeightsError, RemoteModelError } from './errors.js';
+import {
+  type CallOptions,
+  createClient,
+  type Model,
+  ModelFormat,
+  type ModelReference,
+  ModelsService,
+  type ServiceClient,
+} from '@percept/contracts';
+import { CorruptWeightsError, IncompleteAnswerError, RemoteModelError } from './errors.js';
 
 /** A registered model together with its weights. */
 export interface FetchedModel {
@@ -9,20 +17,16 @@ export interface FetchedModel {
   readonly weights: Uint8Array;
 }
 
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-}
-
 /** How many bytes of weights a gateway keeps at most. */
 const cacheBytes = 512 * 1024 * 1024;
 
 /** Reads models and their weights from the Models service; keeps recently used weights by digest. */
 export class ModelGateway {
-  readonly #client;
+  readonly #client: ServiceClient<typeof ModelsService>;
   readonly #weights = new Map<string, Uint8Array>();
 
   constructor(address: string) {
-    this.#client = createClient(ModelsService, { address });
+    this.#client = createClient(ModelsService, address);
   }
 
   /**
@@ -33,7 +37,7 @@ export class ModelGateway {
   async describe(reference: ModelReference | undefined, options: CallOptions = {}): Promise<Model> {
     if (reference?.reference?.$case === 'remote') throw new RemoteModelError();
     const { model } = await this.#client.get({ model: reference?.reference?.value ?? '' }, options);
-    if (model === undefined) throw new TypeError('Models.Get answered without a model');
+    if (model === undefined) throw new IncompleteAnswerError('Models.Get', 'a model');
     return model;
   }
 

@@ -5,10 +5,10 @@ import {
   type AttackSnapshot,
   type AttackSummary,
   type Execution,
-  float32Tensor,
+  encodeTensor,
   type ImageOutcome,
 } from '@percept/contracts';
-import { describeOptions } from './attack-options.js';
+import { describeOptions } from '@percept/messages';
 
 /** Everything an answer is made of. */
 export interface AnswerParts {
@@ -30,8 +30,8 @@ export function attackAnswer(parts: AnswerParts): AttackResult {
   const { result, inputShape } = parts;
   const shape = [parts.sampleIds.length, ...inputShape];
   return {
-    images: parts.omitImages ? undefined : float32Tensor(result.images, shape),
-    originals: parts.includeOriginals ? float32Tensor(parts.originals, shape) : undefined,
+    images: parts.omitImages ? undefined : encodeTensor(result.images, shape),
+    originals: parts.includeOriginals ? encodeTensor(parts.originals, shape) : undefined,
     outcomes: outcomes(parts),
     snapshots: result.snapshots.map(({ step, images }) => snapshotMessage(step, images, shape)),
     summary: summarise(result, parts.sampleIds.length),
@@ -46,7 +46,7 @@ export function attackAnswer(parts: AnswerParts): AttackResult {
 
 /** One snapshot as a message; `shape` is [images, height, width, channels]. */
 export function snapshotMessage(step: number, images: Float32Array, shape: readonly number[]): AttackSnapshot {
-  return { step, images: float32Tensor(images, shape) };
+  return { step, images: encodeTensor(images, shape) };
 }
 
 function outcomes(parts: AnswerParts): ImageOutcome[] {

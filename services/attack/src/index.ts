@@ -1,1 +1,2 @@
-export {};
+export { attackJobKind } from './attack-jobs.js';
+export { type StartAttackOptions, startAttack } from './start.js';

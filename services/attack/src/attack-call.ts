@@ -1,0 +1,196 @@
+import {
+  type AttackResult as DomainResult,
+  type Goal,
+  type PgdOptions,
+  resolvePgdOptions,
+  validateAttack,
+} from '@percept/attacks';
+import type { ComputePool } from '@percept/compute';
+import type {
+  AttackOptions,
+  AttackResult,
+  CallOptions,
+  ImageSource,
+  LabelSource,
+  ModelReference,
+} from '@percept/contracts';
+import type { DatasetGateway, FetchedModel, ModelGateway } from '@percept/gateways';
+import { askedOptions, modelSpecOf, modelWeightsOf } from '@percept/messages';
+import { Violations } from '@percept/platform';
+import { attackAnswer } from './attack-answer.js';
+import { type ResolvedImages, resolveImages } from './resolve-images.js';
+import type { AttackTask, AttackTaskEvent } from './tasks.js';
+
+/** What targeted and untargeted calls have in common. */
+export interface AttackAsked {
+  readonly model: ModelReference | undefined;
+  readonly images: ImageSource | undefined;
+  readonly goal:
+    | { readonly kind: 'targeted'; readonly targets: readonly number[] }
+    | { readonly kind: 'untargeted'; readonly labelsFrom: LabelSource };
+  readonly options: AttackOptions | undefined;
+  readonly omitImages: boolean;
+  readonly includeOriginals: boolean;
+}
+
+/** Where an attack gets what it needs. */
+export interface AttackDependencies {
+  readonly models: ModelGateway;
+  readonly datasets: DatasetGateway;
+  readonly pool: ComputePool;
+}
+
+/** A validated attack, ready to be computed. */
+export interface PreparedAttack {
+  readonly fetched: FetchedModel;
+  readonly resolved: ResolvedImages;
+  readonly goal: Goal;
+  readonly options: PgdOptions;
+  readonly asked: AttackAsked;
+}
+
+/** `LabelSource.PREDICTIONS`. */
+const predictions = 2;
+
+/**
+ * Validates an attack call and fetches what it needs.
+ *
+ * @throws PerceptRpcError INVALID_ARGUMENT with every violation at once; NOT_FOUND for an unknown model or data set.
+ */
+export async function prepareAttack(
+  asked: AttackAsked,
+  { models, datasets }: Pick<AttackDependencies, 'models' | 'datasets'>,
+  call: CallOptions,
+  imageLimit?: number,
+): Promise<PreparedAttack> {
+  const violations = new Violations();
+  const described = askedOptions(asked.options, asked.images?.source?.$case === 'noise');
+  if (described.kind === 'violations')
+    for (const { field, description } of described.violations) violations.add(field, description);
+  if (asked.model?.reference === undefined) violations.add('model', 'must be given');
+  if (asked.images?.source === undefined) violations.add('images', 'must be given: inline, samples or noise');
+  violations.throwIfAny();
+  const fetched = await models.fetch(asked.model, call);
+  const spec = modelSpecOf(fetched.model.spec);
+  let resolved: ResolvedImages;
+  try {
+    resolved = await resolveImages(asked.images, fetched.model, datasets, call, imageLimit);
+  } catch (error) {
+    violations.collect(() => {
+      throw error;
+    });
+    violations.throwIfAny();
+    throw error;
+  }
+  const options = resolvePgdOptions(described.kind === 'options' ? described.options : {});
+  const goal = goalOf(asked, resolved, spec.classes, violations);
+  const inputs = {
+    inputShape: [spec.height, spec.widthPixels, spec.channels] as const,
+    classes: spec.classes,
+    images: resolved.images,
+    goal,
+    sampleIds: resolved.sampleIds,
+    options,
+  };
+  for (const { field, description } of validateAttack(inputs)) violations.add(contractField(field), description);
+  violations.throwIfAny();
+  return { fetched, resolved, goal, options, asked };
+}
+
+function goalOf(
+  { goal }: AttackAsked,
+  { sampleIds, labels }: ResolvedImages,
+  classes: number,
+  violations: Violations,
+): Goal {
+  const count = sampleIds.length;
+  if (goal.kind === 'targeted') {
+    const { targets } = goal;
+    violations.check(
+      targets.length === 1 || targets.length === count,
+      'targets',
+      `needs one class for all images or one per image (${count}), got ${targets.length}`,
+    );
+    const one = targets[0] ?? 0;
+    const perImage = Int32Array.from({ length: count }, (_, i) =>
+      targets.length === count ? (targets[i] as number) : one,
+    );
+    return { kind: 'targeted', targets: targets.length === 0 ? new Int32Array(count) : perImage };
+  }
+  if (goal.labelsFrom === predictions) {
+    violations.add('labels_from', 'PREDICTIONS is not supported yet; give labels');
+  } else if (labels === undefined) {
+    violations.add(
+      'images.inline.labels',
+      `an untargeted attack needs one label per image (${count}), each below ${classes}`,
+    );
+  }
+  return { kind: 'untargeted', labels: labels ?? new Int32Array(count) };
+}
+
+/** The domain's field names as the contract spells them. */
+function contractField(field: string): string {
+  return field
+    .replace(/^options\.step\.size$/, 'options.step')
+    .replace(/^options\.step\.kind$/, 'options.relative_step')
+    .replace(/^labels\b/, 'images.inline.labels')
+    .replace(/^sampleIds\b/, 'images.inline.sample_ids')
+    .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Computes a prepared attack in a compute worker. */
+export async function computeAttack(
+  prepared: PreparedAttack,
+  pool: ComputePool,
+  how: { signal: AbortSignal; priority: 'interactive' | 'job'; onEvent?: (event: AttackTaskEvent) => void },
+): Promise<{ result: DomainResult; wallSeconds: number }> {
+  const { fetched, resolved, goal, options } = prepared;
+  const task: AttackTask = {
+    model: modelWeightsOf(fetched.model, fetched.weights),
+    images: resolved.images,
+    goal,
+    sampleIds: resolved.sampleIds,
+    options,
+    streamSnapshots: how.onEvent !== undefined,
+  };
+  const started = performance.now();
+  const { onEvent } = how;
+  const result = await pool.run<DomainResult>('attack', task, {
+    signal: how.signal,
+    priority: how.priority,
+    ...(onEvent ? { onProgress: (event: unknown) => onEvent(event as AttackTaskEvent) } : {}),
+  });
+  return { result, wallSeconds: (performance.now() - started) / 1000 };
+}
+
+/** The contract's answer to a computed attack. */
+export function answerAttack(
+  prepared: PreparedAttack,
+  result: DomainResult,
+  pool: ComputePool,
+  wallSeconds: number,
+): AttackResult {
+  const { fetched, resolved, goal, options, asked } = prepared;
+  const spec = modelSpecOf(fetched.model.spec);
+  return attackAnswer({
+    result,
+    goal,
+    sampleIds: resolved.sampleIds,
+    labels: resolved.labels,
+    originals: resolved.images,
+    inputShape: [spec.height, spec.widthPixels, spec.channels],
+    method: asked.options?.method ?? '',
+    options,
+    execution: {
+      modelDigest: fetched.model.digest,
+      modelId: fetched.model.id,
+      engine: pool.engine,
+      dtype: 'float32',
+      wallSeconds,
+      gradientImageSteps: result.cost.gradientImageSteps,
+      forwardImagePasses: result.cost.forwardImagePasses,
+    },
+    omitImages: asked.omitImages,
+    includeOriginals: asked.includeOriginals,
+  });
+}

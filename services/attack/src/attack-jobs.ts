@@ -1,0 +1,230 @@
+import {
+  type AttackGetResultRequest,
+  type AttackGetResultResponse,
+  AttackResult,
+  type AttackSpec,
+  type AttackSubmitRequest,
+  type AttackSubmitResponse,
+  type AttackSummary,
+  type JobResult,
+  type JobSpec,
+  rpcError,
+  sha256Hex,
+  storeUri,
+} from '@percept/contracts';
+import { type JobContext, type JobQueue, type JobRepository, toJob } from '@percept/jobs';
+import { Violations } from '@percept/platform';
+import { findObject, type Store } from '@percept/store';
+import {
+  type AttackAsked,
+  type AttackDependencies,
+  answerAttack,
+  computeAttack,
+  prepareAttack,
+} from './attack-call.js';
+
+/** The kind of attack jobs. */
+export const attackJobKind = 'attack';
+
+/** Images per shard: fixed, so that results do not depend on who computes them. */
+const shardImages = 200;
+
+/** The most images of one job. */
+const jobImages = 100_000;
+
+/** Attack jobs: submission, the work itself shard by shard, and reading results. */
+export class AttackJobs {
+  readonly #dependencies: AttackDependencies;
+  readonly #store: Store;
+  readonly #repository: JobRepository;
+  readonly #queue: JobQueue;
+
+  constructor(dependencies: AttackDependencies, store: Store, repository: JobRepository, queue: JobQueue) {
+    this.#dependencies = dependencies;
+    this.#store = store;
+    this.#repository = repository;
+    this.#queue = queue;
+  }
+
+  /** Validates and queues a job; the same request id gives the same job. */
+  async submit(request: AttackSubmitRequest): Promise<AttackSubmitResponse> {
+    const violations = new Violations();
+    violations.requestId(request.requestId);
+    const { spec } = request;
+    if (spec === undefined) {
+      violations.add('spec', 'must be given');
+    } else {
+      violations.check(spec.goal !== undefined, 'spec.goal', 'must be targeted or untargeted');
+      violations.check(spec.model?.reference !== undefined, 'spec.model', 'must be given');
+      violations.check(spec.images?.source !== undefined, 'spec.images', 'must be given: inline, samples or noise');
+      violations.check(
+        spec.images?.source?.$case !== 'inline',
+        'spec.images.inline',
+        'inline images are for Targeted and Untargeted; a job takes samples or noise',
+      );
+    }
+    violations.throwIfAny();
+    const checked = spec as AttackSpec;
+    await this.#prepareShard(checked, 0, 1, AbortSignal.timeout(30_000));
+    const jobSpec: JobSpec = { spec: { $case: 'attack', value: checked } };
+    const record = await this.#queue.submit({ kind: attackJobKind, spec: jobSpec, requestId: request.requestId });
+    return { job: toJob(record, jobSpec) };
+  }
+
+  /** Streams a finished job's result, shard by shard. */
+  async *result(
+    request: AttackGetResultRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<AttackGetResultResponse, void, void> {
+    const record = await this.#repository.get(request.jobId);
+    if (record.kind !== attackJobKind) throw rpcError('NOT_FOUND', `job ${request.jobId} is no attack job`);
+    if (record.state !== 'SUCCEEDED') {
+      throw rpcError(
+        'FAILED_PRECONDITION',
+        `job ${request.jobId} is ${record.state}; results are there once it has SUCCEEDED`,
+      );
+    }
+    const last = request.count === 0 ? Number.POSITIVE_INFINITY : request.first + request.count;
+    for await (const { key } of this.#store.list(`attacks/${request.jobId}/`)) {
+      signal.throwIfAborted();
+      const first = Number(/shard-(\d+)\.bin$/.exec(key)?.[1] ?? Number.NaN);
+      if (!(first < last && first + shardImages > request.first)) continue;
+      const result = AttackResult.decode((await this.#store.get(key)).bytes);
+      yield { first, result: request.omitImages ? { ...result, images: undefined, originals: undefined } : result };
+    }
+  }
+
+  /** Does the work of a job; shards that an earlier attempt stored are not computed again. */
+  async handle(context: JobContext): Promise<JobResult> {
+    if (context.spec.spec?.$case !== 'attack') throw rpcError('INTERNAL', 'an attack job needs an attack spec');
+    const spec = context.spec.spec.value;
+    const total = await this.#countImages(spec, context.signal);
+    const results: AttackResult[] = [];
+    for (let first = 0; first < total; first += shardImages) {
+      context.signal.throwIfAborted();
+      const key = shardKey(context.job.id, first);
+      const stored = await findObject(this.#store, key);
+      results.push(
+        stored === undefined
+          ? await this.#attackShard(spec, first, total, key, context)
+          : AttackResult.decode(stored.bytes),
+      );
+      context.progress({ done: Math.min(total, first + shardImages), total, unit: 'images', message: 'attacking' });
+    }
+    const summary = joinSummaries(results);
+    await context.emit({
+      $case: 'log',
+      value: { level: 1, message: `${summary.successes} of ${summary.images} images reached the goal` },
+    });
+    const artifacts = await Promise.all(
+      results.map(async (result, index) => {
+        const bytes = AttackResult.encode(result).finish();
+        const key = shardKey(context.job.id, index * shardImages);
+        return {
+          name: key.split('/').at(-1) as string,
+          uri: storeUri(key),
+          sha256: sha256Hex(bytes),
+          sizeBytes: bytes.byteLength,
+          mediaType: 'application/x-protobuf',
+        };
+      }),
+    );
+    return { result: { $case: 'attack', value: { summary, execution: results[0]?.execution } }, artifacts };
+  }
+
+  async #attackShard(
+    spec: AttackSpec,
+    first: number,
+    total: number,
+    key: string,
+    context: JobContext,
+  ): Promise<AttackResult> {
+    const prepared = await this.#prepareShard(spec, first, Math.min(shardImages, total - first), context.signal);
+    const { result, wallSeconds } = await computeAttack(prepared, this.#dependencies.pool, {
+      signal: context.signal,
+      priority: 'job',
+      onEvent: (event) => {
+        if (event.kind !== 'progress') return;
+        context.progress({
+          done: first,
+          total,
+          unit: 'images',
+          message: `step ${event.step}, ${event.succeeded} of ${event.images} reached the goal`,
+        });
+      },
+    });
+    const answer = answerAttack(prepared, result, this.#dependencies.pool, wallSeconds);
+    await this.#store.put(key, AttackResult.encode(answer).finish());
+    return answer;
+  }
+
+  async #prepareShard(
+    spec: AttackSpec,
+    first: number,
+    count: number,
+    signal: AbortSignal,
+  ): ReturnType<typeof prepareAttack> {
+    return await prepareAttack(shardAsked(spec, first, count), this.#dependencies, { signal }, shardImages);
+  }
+
+  async #countImages(spec: AttackSpec, signal: AbortSignal): Promise<number> {
+    const source = spec.images?.source;
+    if (source?.$case === 'noise') return source.value.count;
+    if (source?.$case !== 'samples') return 0;
+    const count = await this.#dependencies.datasets.count(source.value, { signal });
+    if (count > jobImages) throw rpcError('INVALID_ARGUMENT', `at most ${jobImages} images per job, got ${count}`);
+    return count;
+  }
+}
+
+function shardKey(job: string, first: number): string {
+  return `attacks/${job}/shard-${String(first).padStart(8, '0')}.bin`;
+}
+
+function shardAsked(spec: AttackSpec, first: number, count: number): AttackAsked {
+  const source = spec.images?.source;
+  const targets = spec.goal?.$case === 'targeted' ? spec.goal.value.targets : [];
+  const shardTargets = targets.length > 1 ? targets.slice(first, first + count) : targets;
+  return {
+    model: spec.model,
+    images:
+      source?.$case === 'samples'
+        ? { source: { $case: 'samples', value: narrow(source.value, first, count) } }
+        : spec.images,
+    goal:
+      spec.goal?.$case === 'untargeted'
+        ? { kind: 'untargeted', labelsFrom: spec.goal.value.labelsFrom }
+        : { kind: 'targeted', targets: shardTargets },
+    options: spec.options,
+    omitImages: false,
+    includeOriginals: false,
+  };
+}
+
+function narrow<Selection extends { indices: number[]; first: number; count: number }>(
+  selection: Selection,
+  first: number,
+  count: number,
+): Selection {
+  return selection.indices.length > 0
+    ? { ...selection, indices: selection.indices.slice(first, first + count) }
+    : { ...selection, first: selection.first + first, count };
+}
+
+function joinSummaries(results: readonly AttackResult[]): AttackSummary {
+  const sum = (pick: (summary: AttackSummary) => number): number =>
+    results.reduce((total, { summary }) => total + (summary === undefined ? 0 : pick(summary)), 0);
+  const images = sum((summary) => summary.images);
+  const successes = sum((summary) => summary.successes);
+  const distances = results
+    .flatMap(({ outcomes }) => outcomes.filter(({ success }) => success).map(({ distances: d }) => d?.askedNorm ?? 0))
+    .sort((a, b) => a - b);
+  return {
+    images,
+    successes,
+    successRate: images === 0 ? 0 : successes / images,
+    successesAt8Bits: sum((summary) => summary.successesAt8Bits),
+    medianDistance: distances.length === 0 ? undefined : distances[distances.length >> 1],
+    imagesWithZeroGradient: sum((summary) => summary.imagesWithZeroGradient),
+  };
+}

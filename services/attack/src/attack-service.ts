@@ -1,0 +1,145 @@
+import { attackMethods } from '@percept/attacks';
+import {
+  AttackGoal,
+  type AttackMethod,
+  AttackService,
+  type AttackTargetedRequest,
+  type AttackTargetedStreamResponse,
+  type AttackUntargetedRequest,
+  ParameterType,
+  rpcError,
+} from '@percept/contracts';
+import { type CallContext, type MountedService, mount, Violations } from '@percept/platform';
+import { snapshotMessage } from './attack-answer.js';
+import {
+  type AttackAsked,
+  type AttackDependencies,
+  answerAttack,
+  computeAttack,
+  prepareAttack,
+} from './attack-call.js';
+import type { AttackJobs } from './attack-jobs.js';
+import { EventQueue } from './event-queue.js';
+import type { AttackTaskEvent } from './tasks.js';
+
+/** The Attack service: a request is validated in `prepareAttack`, computed in `tasks.ts` and answered by `answerAttack`. */
+export function attackService(dependencies: AttackDependencies, jobs: AttackJobs): MountedService {
+  const run = async (asked: AttackAsked, context: CallContext) => {
+    const prepared = await prepareAttack(asked, dependencies, context);
+    const { result, wallSeconds } = await computeAttack(prepared, dependencies.pool, {
+      signal: context.signal,
+      priority: 'interactive',
+    });
+    return { result: answerAttack(prepared, result, dependencies.pool, wallSeconds) };
+  };
+  return mount(AttackService, {
+    targeted: (request, context) => run(targetedAsked(request), context),
+    untargeted: (request, context) => run(untargetedAsked(request), context),
+    targetedStream: (request, context) => streamTargeted(request.attack, dependencies, context),
+    submit: (request) => jobs.submit(request),
+    getResult: (request, context) => jobs.result(request, context.signal),
+    listMethods: async () => ({ methods: attackMethods.map(methodMessage) }),
+  });
+}
+
+function targetedAsked(request: AttackTargetedRequest): AttackAsked {
+  return {
+    ...request,
+    model: request.model,
+    images: request.images,
+    options: request.options,
+    goal: { kind: 'targeted', targets: request.targets },
+  };
+}
+
+function untargetedAsked(request: AttackUntargetedRequest): AttackAsked {
+  return {
+    model: request.model,
+    images: request.images,
+    options: request.options,
+    omitImages: request.omitImages,
+    includeOriginals: request.includeOriginals,
+    goal: { kind: 'untargeted', labelsFrom: request.labelsFrom },
+  };
+}
+
+async function* streamTargeted(
+  request: AttackTargetedRequest | undefined,
+  dependencies: AttackDependencies,
+  context: CallContext,
+): AsyncGenerator<AttackTargetedStreamResponse, void, void> {
+  const violations = new Violations();
+  violations.check(request !== undefined, 'attack', 'must be given');
+  violations.throwIfAny();
+  const asked = targetedAsked(request as AttackTargetedRequest);
+  const prepared = await prepareAttack(asked, dependencies, context);
+  const { height = 0, widthPixels = 0, channels = 0 } = prepared.fetched.model.spec ?? {};
+  const shape = [prepared.resolved.sampleIds.length, height, widthPixels, channels];
+  const events = new EventQueue<AttackTaskEvent>(64);
+  const computed = computeAttack(prepared, dependencies.pool, {
+    signal: context.signal,
+    priority: 'interactive',
+    onEvent: (event) => events.push(event, event.kind === 'progress'),
+  }).finally(() => events.end());
+  // The rejection is reported where `computed` is awaited below.
+  computed.catch(() => undefined);
+  for await (const event of events) yield { update: updateOf(event, prepared.options.steps, shape) };
+  const { result, wallSeconds } = await computed;
+  yield { update: { $case: 'result', value: answerAttack(prepared, result, dependencies.pool, wallSeconds) } };
+}
+
+function updateOf(
+  event: AttackTaskEvent,
+  steps: number,
+  shape: readonly number[],
+): AttackTargetedStreamResponse['update'] {
+  if (event.kind === 'snapshot') return { $case: 'snapshot', value: snapshotMessage(event.step, event.images, shape) };
+  const restart = Math.floor((event.step - 1) / steps);
+  return {
+    $case: 'progress',
+    value: { restart, step: event.step - restart * steps, steps, successes: event.succeeded, images: event.images },
+  };
+}
+
+const parameterTypes = {
+  number: ParameterType.NUMBER,
+  integer: ParameterType.INTEGER,
+  choice: ParameterType.CHOICE,
+  boolean: ParameterType.BOOLEAN,
+} as const;
+
+function methodMessage(method: (typeof attackMethods)[number]): AttackMethod {
+  return {
+    name: method.name,
+    description: method.description,
+    goals: method.goals.map((goal) => (goal === 'targeted' ? AttackGoal.TARGETED : AttackGoal.UNTARGETED)),
+    blackBox: false,
+    parameters: method.parameters.map((parameter) => ({
+      name: parameter.name,
+      description: parameter.description,
+      type: parameterTypes[parameter.type],
+      unit: parameter.unit,
+      minimum: parameter.minimum,
+      maximum: parameter.maximum,
+      exclusiveMinimum: parameter.exclusiveMinimum ?? false,
+      choices: [...(parameter.choices ?? [])],
+      defaultValue: defaultOf(parameter.default),
+    })),
+  };
+}
+
+function defaultOf(value: number | string | boolean): AttackMethod['parameters'][number]['defaultValue'] {
+  switch (typeof value) {
+    case 'number':
+      return { $case: 'number', value };
+    case 'string':
+      return { $case: 'choice', value };
+    case 'boolean':
+      return { $case: 'boolean', value };
+  }
+}
+
+/** Refuses what a later release brings. */
+export function notYet(what: string): never {
+  throw rpcError('UNIMPLEMENTED', `${what} is not supported yet`);
+}
