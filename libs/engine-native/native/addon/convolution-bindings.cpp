@@ -1,0 +1,57 @@
+#include "bindings.h"
+
+namespace percept {
+namespace {
+
+/** The sizes of a convolution, in the order of ConvolutionShape's fields, as JavaScript passes them in one array. */
+ConvolutionShape shapeOf(const Arguments& a, size_t index) {
+  const Integers sizes = a.integers(index);
+  if (sizes.length != 15) Arguments::fail(index, "must hold the 15 sizes of a convolution");
+  const int32_t* v = sizes.data;
+  const ConvolutionShape shape{v[0], v[1], v[2],  v[3],  v[4],  v[5],  v[6], v[7],
+                               v[8], v[9], v[10], v[11], v[12], v[13], v[14]};
+  for (size_t i = 0; i < sizes.length; i++) {
+    const bool isPad = i == 11 || i == 12;
+    if (v[i] < (isPad ? 0 : 1)) Arguments::fail(index, "holds a size out of range");
+  }
+  const auto fits = [](int out, int stride, int filter, int dilation, int side, int before) {
+    const int lastStart = (out - 1) * stride - before;
+    return lastStart < side && lastStart + (filter - 1) * dilation >= 0;
+  };
+  if (!fits(shape.outHeight, shape.strideHeight, shape.filterHeight, shape.dilationHeight, shape.height, shape.padTop) ||
+      !fits(shape.outWidth, shape.strideWidth, shape.filterWidth, shape.dilationWidth, shape.width, shape.padLeft)) {
+    Arguments::fail(index, "holds an output size that does not fit");
+  }
+  return shape;
+}
+
+/** convolution(x, filter, y, sizes) */
+void convolution(const Arguments& a, EngineState& state) {
+  const ConvolutionShape s = shapeOf(a, 3);
+  state.oneDnn.forward(s, a.floats(0, s.inputLength()), a.floats(1, s.filterLength()), a.floats(2, s.outputLength()));
+}
+
+/** convolutionInputGrad(dy, filter, dx, sizes) */
+void convolutionInputGrad(const Arguments& a, EngineState& state) {
+  const ConvolutionShape s = shapeOf(a, 3);
+  state.oneDnn.backwardInput(s, a.floats(0, s.outputLength()), a.floats(1, s.filterLength()),
+                             a.floats(2, s.inputLength()));
+}
+
+/** convolutionFilterGrad(x, dy, dFilter, sizes) */
+void convolutionFilterGrad(const Arguments& a, EngineState& state) {
+  const ConvolutionShape s = shapeOf(a, 3);
+  state.oneDnn.backwardFilter(s, a.floats(0, s.inputLength()), a.floats(1, s.outputLength()),
+                              a.floats(2, s.filterLength()));
+}
+
+}  // namespace
+
+extern const NamedBinding convolutionBindings[] = {
+    {"convolution", convolution},
+    {"convolutionInputGrad", convolutionInputGrad},
+    {"convolutionFilterGrad", convolutionFilterGrad},
+};
+extern const size_t convolutionBindingCount = sizeof(convolutionBindings) / sizeof(NamedBinding);
+
+}  // namespace percept

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "onednn-convolution.h"
+
+namespace percept {
+
+/** What one JavaScript thread's addon instance owns. */
+struct EngineState {
+  int threads = 1;
+  OneDnnConvolution oneDnn;
+  /** Per-channel scratch of the batch-norm kernels. */
+  std::vector<float> vectors;
+  std::vector<double> wideVectors;
+
+  float* scratch(size_t length) {
+    if (vectors.size() < length) vectors.resize(length);
+    return vectors.data();
+  }
+  double* wideScratch(size_t length) {
+    if (wideVectors.size() < length) wideVectors.resize(length);
+    return wideVectors.data();
+  }
+};
+
+}  // namespace percept

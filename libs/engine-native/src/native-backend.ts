@@ -1,0 +1,115 @@
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import type { backend_util, DataId, DataType, TensorInfo } from '@tensorflow/tfjs-core';
+import type { Addon } from './addon.js';
+import { BufferPool } from './buffer-pool.js';
+
+/** Free memory kept for reuse at most. */
+const maximumFreeBytes = 4 * 2 ** 30;
+
+/** What the backend holds of one tensor's data. */
+interface TensorRecord {
+  values?: backend_util.BackendValues;
+  dtype: DataType;
+  refCount: number;
+  complexTensorInfos?: { real: TensorInfo; imag: TensorInfo };
+  /** The values belong to the pool; absent for arrays that a caller passed in. */
+  pooled?: true;
+}
+
+/** A fresh tensor and the array to write its values into, all of them. */
+export interface Output {
+  readonly info: TensorInfo;
+  readonly values: Float32Array;
+}
+
+/**
+ * TF.js's CPU backend with native kernels: what has none runs as JavaScript on the same arrays.
+ *
+ * Results live in pooled arrays; reads return copies.
+ */
+export class NativeBackend extends MathBackendCPU {
+  readonly addon: Addon;
+  readonly #pool: BufferPool;
+
+  constructor(addon: Addon) {
+    super();
+    this.addon = addon;
+    this.#pool = new BufferPool((length) => addon.allocate(length), maximumFreeBytes);
+  }
+
+  /** Sets the threads of all kernels from now on. */
+  configure(threads: number): void {
+    this.addon.configure(threads);
+  }
+
+  /** The values of a float32 tensor, not to be changed or kept. */
+  floats(info: TensorInfo): Float32Array {
+    return this.#record(info.dataId).values as Float32Array;
+  }
+
+  /** A new float32 tensor with undefined values. */
+  output(shape: number[]): Output {
+    let length = 1;
+    for (const side of shape) length *= side;
+    const values = this.#pool.take(length);
+    const dataId = {};
+    const record: TensorRecord = { values, dtype: 'float32', refCount: 1, pooled: true };
+    this.data.set(dataId, record as never);
+    return { info: { dataId, shape, dtype: 'float32' }, values };
+  }
+
+  /**
+   * The values of a float32 tensor to be changed in place, or undefined when another tensor shares them.
+   * An array that a caller passed in is replaced by a copy first.
+   */
+  exclusiveFloats(info: TensorInfo): Float32Array | undefined {
+    const record = this.#record(info.dataId);
+    if (record.refCount !== 1) return undefined;
+    if (!record.pooled) {
+      const copy = this.#pool.take((record.values as Float32Array).length);
+      copy.set(record.values as Float32Array);
+      record.values = copy;
+      record.pooled = true;
+    }
+    return record.values as Float32Array;
+  }
+
+  override write(values: backend_util.BackendValues, _shape: number[], dtype: DataType): DataId {
+    if (ArrayBuffer.isView(values)) this.#pool.noteAlias(values);
+    const dataId = {};
+    this.data.set(dataId, { values, dtype, refCount: 1 } as never);
+    return dataId;
+  }
+
+  override readSync(dataId: DataId): backend_util.BackendValues {
+    const values = super.readSync(dataId);
+    return this.#record(dataId).pooled ? (values as Float32Array).slice() : values;
+  }
+
+  override async read(dataId: DataId): Promise<backend_util.BackendValues> {
+    return this.readSync(dataId);
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    if (!this.data.has(dataId)) return true;
+    const record = this.#record(dataId);
+    record.refCount--;
+    if (!force && record.refCount > 0) return false;
+    if (record.complexTensorInfos !== undefined) {
+      this.disposeData(record.complexTensorInfos.real.dataId, true);
+      this.disposeData(record.complexTensorInfos.imag.dataId, true);
+    }
+    this.data.delete(dataId);
+    if (record.pooled) this.#pool.giveBack(record.values as Float32Array);
+    return true;
+  }
+
+  /** TF.js counts the tensors' bytes itself; `numBytesInPool` is what waits for reuse besides. */
+  override memory(): { unreliable: boolean; reasons: string[]; numBytesInPool: number } {
+    return { unreliable: false, reasons: [], numBytesInPool: this.#pool.freeBytes };
+  }
+
+  #record(dataId: DataId): TensorRecord {
+    return this.data.get(dataId) as TensorRecord;
+  }
+}
