@@ -1,1 +1,1 @@
-export {};
+export { type StartDatasetOptions, startDataset } from './start.js';
