@@ -44,7 +44,9 @@ export class NativeBackend extends MathBackendCPU {
 
   /** The values of a float32 tensor, not to be changed or kept. */
   floats(info: TensorInfo): Float32Array {
-    return this.#record(info.dataId).values as Float32Array;
+    const { values } = this.#record(info.dataId);
+    // TF.js casts without a copy, so a float32 tensor may stand on integers.
+    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
   }
 
   /** A new float32 tensor with undefined values. */

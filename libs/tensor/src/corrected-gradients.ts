@@ -58,7 +58,7 @@ function extremum(kernelName: string): tf.GradConfig {
     gradFunc: (dy, saved, attrs): GradientTable => ({
       x: () => {
         const x = saved[0] as tf.Tensor;
-        const axes = axesOf(attrs, 'reductionIndices', x.rank);
+        const axes = axesOf(attrs, kernelName === 'Max' ? 'reductionIndices' : 'axis', x.rank);
         const y = kernelName === 'Max' ? tf.max(x, axes, true) : tf.min(x, axes, true);
         const attained = tf.cast(tf.equal(x, y), 'float32');
         return tf.mul(tf.reshape(dy as tf.Tensor, keptShape(x.shape, axes)), attained);

@@ -78,6 +78,15 @@ export const elementwiseKernels: readonly (() => KernelConfig)[] = [
       return [clipValueMin, clipValueMax];
     }),
   () =>
+    nativeKernel('Cast', (call) => {
+      const x = input(call, 'x');
+      const { dtype } = attributes<{ dtype: string }>(call);
+      if (dtype !== 'float32' || (x.dtype !== 'int32' && x.dtype !== 'bool')) return undefined;
+      const { info, values } = call.backend.output(x.shape.slice());
+      values.set(call.backend.data.get(x.dataId).values as Int32Array | Uint8Array);
+      return info;
+    }),
+  () =>
     ownKernel('ReluGrad', (call) => {
       const dy = input(call, 'dy');
       const x = input(call, 'x');
