@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { rpcError } from '@percept/contracts';
 import {
   cifar10Declaration,
   type DatasetDeclaration,
@@ -8,7 +9,6 @@ import {
   loadEmbeddedMnist,
   mnistDeclaration,
 } from '@percept/datasets';
-import { rpcError } from '@percept/contracts';
 
 /** A data set that the service knows, whether or not its files are there. */
 export interface CatalogueEntry {
@@ -36,7 +36,8 @@ export class Catalogue {
       },
       {
         declaration: cifar10Declaration,
-        source: 'put the folder cifar-10-batches-bin of the official binary archive (cifar-10-binary.tar.gz) into the data folder',
+        source:
+          'put the folder cifar-10-batches-bin of the official binary archive (cifar-10-binary.tar.gz) into the data folder',
         isAvailable: () => hasCifar10(cifarFolder),
         load: () => loadCifar10(cifarFolder),
       },

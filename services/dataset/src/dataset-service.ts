@@ -29,7 +29,10 @@ export function datasetService(catalogue: Catalogue): MountedService {
     },
     read: (request, context) => readEpoch(catalogue, request, context),
     import: async () => {
-      throw rpcError('UNIMPLEMENTED', 'importing data sets over the network is not supported yet; put their files into the data folder');
+      throw rpcError(
+        'UNIMPLEMENTED',
+        'importing data sets over the network is not supported yet; put their files into the data folder',
+      );
     },
     getSamples: async ({ selection }) => {
       const violations = new Violations();

@@ -1,9 +1,12 @@
 import type { DatasetDescription } from '@percept/contracts';
-import type { CatalogueEntry } from './catalogue.js';
 import type { LoadedDataset } from '@percept/datasets';
+import type { CatalogueEntry } from './catalogue.js';
 
 /** A data set as the contract describes it; without `loaded` its splits are left out. */
-export function describeDataset({ declaration, source }: CatalogueEntry, loaded: LoadedDataset | undefined): DatasetDescription {
+export function describeDataset(
+  { declaration, source }: CatalogueEntry,
+  loaded: LoadedDataset | undefined,
+): DatasetDescription {
   return {
     name: declaration.name,
     description: declaration.description,

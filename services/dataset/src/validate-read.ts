@@ -1,5 +1,11 @@
 import { AugmentationLaw, type DatasetReadRequest, type DatasetSelection } from '@percept/contracts';
-import { type Augmentation, type BatchOptions, type LoadedDataset, noAugmentation, type Split } from '@percept/datasets';
+import {
+  type Augmentation,
+  type BatchOptions,
+  type LoadedDataset,
+  noAugmentation,
+  type Split,
+} from '@percept/datasets';
 import { Violations } from '@percept/platform';
 
 /** The most images of one batch or one call. */
@@ -32,7 +38,12 @@ export function validateRead(request: DatasetReadRequest, { declaration, splits 
   };
 }
 
-function augmentationOf(request: DatasetReadRequest, declared: Augmentation, height: number, violations: Violations): Augmentation {
+function augmentationOf(
+  request: DatasetReadRequest,
+  declared: Augmentation,
+  height: number,
+  violations: Violations,
+): Augmentation {
   switch (request.augmentationLaw) {
     case AugmentationLaw.DECLARED:
       return declared;
@@ -47,31 +58,49 @@ function augmentationOf(request: DatasetReadRequest, declared: Augmentation, hei
 }
 
 /** The split and sample numbers of a selection. @throws PerceptRpcError INVALID_ARGUMENT with every violation. */
-export function validateSelection(selection: DatasetSelection, { splits }: LoadedDataset): { split: Split; indices: Uint32Array } {
+export function validateSelection(
+  selection: DatasetSelection,
+  { splits }: LoadedDataset,
+): { split: Split; indices: Uint32Array } {
   const violations = new Violations();
   const split = findSplit(selection.split || 'test', splits, 'selection.split', violations);
   const count = split?.count ?? 0;
   const { indices, first } = selection;
   if (indices.length > 0) {
-    violations.check(indices.length <= mostSelected, 'selection.indices', `at most ${mostSelected}, got ${indices.length}`);
+    violations.check(
+      indices.length <= mostSelected,
+      'selection.indices',
+      `at most ${mostSelected}, got ${indices.length}`,
+    );
     violations.check(first === 0 && selection.count === 0, 'selection.first', 'indices exclude first and count');
     const outside = indices.findIndex((index) => index >= count);
     if (outside >= 0) {
       violations.add(`selection.indices[${outside}]`, `there is no sample ${indices[outside]}: the split has ${count}`);
     }
   } else {
-    violations.check(first + selection.count <= count, 'selection.count', `the split has ${count} samples, asked for ${first} to ${first + selection.count}`);
+    violations.check(
+      first + selection.count <= count,
+      'selection.count',
+      `the split has ${count} samples, asked for ${first} to ${first + selection.count}`,
+    );
   }
   violations.throwIfAny();
   const last = selection.count === 0 ? count : first + selection.count;
   return {
     split: split as Split,
-    indices: indices.length > 0 ? Uint32Array.from(indices) : Uint32Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i),
+    indices:
+      indices.length > 0
+        ? Uint32Array.from(indices)
+        : Uint32Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i),
   };
 }
 
 function findSplit(name: string, splits: readonly Split[], field: string, violations: Violations): Split | undefined {
   const split = splits.find((one) => one.name === name);
-  violations.check(split !== undefined, field, `there is no split "${name}"; there are ${splits.map((one) => one.name).join(', ')}`);
+  violations.check(
+    split !== undefined,
+    field,
+    `there is no split "${name}"; there are ${splits.map((one) => one.name).join(', ')}`,
+  );
   return split;
 }

@@ -1,1 +1,2 @@
-export {};
+export { evaluationJobKinds } from './evaluation-jobs.js';
+export { type StartEvaluationOptions, startEvaluation } from './start.js';

@@ -2,6 +2,8 @@ import { inversionAsPgd, inversionStarts, pgd } from '@percept/attacks';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
 import {
   type CurvePoint,
+  type HonestyIndicator,
+  honestyReport,
   type ProfileSettings,
   profile,
   type Samples,
@@ -37,6 +39,25 @@ export async function profileShard(task: ProfileTask, context: TaskContext): Pro
   });
   const images = ledger.entries.flatMap(({ witness }) => (witness === undefined ? [] : [witness.image]));
   return transferring(ledger, images);
+}
+
+/** The honesty checks of one profile. */
+export interface HonestyTask {
+  readonly model: ModelWeights;
+  readonly samples: Samples;
+  readonly ledger: WitnessLedger;
+  /** A positive budget of the grid. */
+  readonly epsilon: number;
+  readonly seed: number;
+}
+
+/** Checks a profile for the signs of a misleading evaluation. */
+export async function judgeHonesty(task: HonestyTask, context: TaskContext): Promise<HonestyIndicator[]> {
+  return await honestyReport(models.get(task.model), task.samples, task.ledger, {
+    epsilon: task.epsilon,
+    seed: task.seed,
+    signal: context.signal,
+  });
 }
 
 /** Smoothness on some samples. */
@@ -113,6 +134,7 @@ export interface BudgetSweepTask {
 
 /** One picture per budget of a sweep. */
 export interface BudgetSweep {
+  readonly budgets: readonly number[];
   readonly images: readonly Float32Array[];
   readonly predictions: readonly number[];
   readonly confidences: readonly number[];
@@ -148,5 +170,5 @@ export async function sweepBudgets(task: BudgetSweepTask, context: TaskContext):
     confidences.push(result.confidenceAfter[0] as number);
     context.progress({ done: images.length, total: task.budgets.length });
   }
-  return { images, predictions, confidences };
+  return { budgets: task.budgets, images, predictions, confidences };
 }

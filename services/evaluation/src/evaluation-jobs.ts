@@ -1,0 +1,478 @@
+import { hostname } from 'node:os';
+import {
+  type DatasetSelection,
+  encodeTensor,
+  type GallerySnapshot,
+  type JobResult,
+  type ProfileSpec,
+  type ReportSpec,
+  rpcError,
+  type SmoothnessSpec,
+} from '@percept/contracts';
+import { type ReportData, type ReportModel, reportArtifacts } from '@percept/figures';
+import type { FetchedModel } from '@percept/gateways';
+import type { JobContext, JobHandler } from '@percept/jobs';
+import {
+  budgetPosition,
+  type CurvePoint,
+  classCollapse,
+  type HonestyIndicator,
+  robustAccuracyCurve,
+  type Samples,
+  type Smoothness,
+  selectSamples,
+  type WitnessLedger,
+} from '@percept/measures';
+import { askedOptions, modelWeightsOf } from '@percept/messages';
+import { figurePair } from './figure-pair.js';
+import { createLimiter } from './limiter.js';
+import {
+  type EvaluationDependencies,
+  encodeLedger,
+  fetchModel,
+  fetchSamples,
+  ledgerDigest,
+  profileModel,
+  type TestedSamples,
+} from './measured-models.js';
+import { profileSettingsOf } from './profile-settings.js';
+import type { ReportFile, Reports } from './reports.js';
+import type {
+  BudgetSweep,
+  BudgetSweepTask,
+  HonestyTask,
+  InversionStrip,
+  InversionTask,
+  SmoothnessTask,
+} from './tasks.js';
+
+/** The kinds of evaluation jobs. */
+export const evaluationJobKinds = ['profile', 'smoothness', 'report'] as const;
+
+/** Recipes that figure 1.1 may show as its robust model, best first. */
+const robustRecipes = ['pgd', 'trades', 'fgsm'];
+const version = '0.1.0';
+
+/** One model with what was measured of it. */
+interface Measured {
+  readonly name: string;
+  readonly recipe: string;
+  readonly fetched: FetchedModel;
+  readonly ledger: WitnessLedger;
+  readonly honesty: readonly HonestyIndicator[];
+  readonly smoothness: Smoothness | undefined;
+  strip?: InversionStrip;
+  sweep?: BudgetSweep;
+}
+
+/** The work of evaluation jobs. */
+export class EvaluationJobs {
+  readonly handlers: Readonly<Record<(typeof evaluationJobKinds)[number], JobHandler>>;
+  readonly #dependencies: EvaluationDependencies;
+  readonly #reports: Reports;
+  readonly #run: <Result>(work: () => Promise<Result>) => Promise<Result>;
+
+  /** `concurrency`: tasks under way at once. */
+  constructor(dependencies: EvaluationDependencies, reports: Reports, concurrency: number) {
+    this.#dependencies = dependencies;
+    this.#reports = reports;
+    this.#run = createLimiter(concurrency);
+    this.handlers = {
+      profile: (context) => this.#handle(context),
+      smoothness: (context) => this.#handle(context),
+      report: (context) => this.#handle(context),
+    };
+  }
+
+  async #handle(context: JobContext): Promise<JobResult> {
+    const { spec } = context.spec;
+    switch (spec?.$case) {
+      case 'profile':
+        return await this.#report(asReport(spec.value), context);
+      case 'smoothness':
+        return await this.#report(smoothnessAsReport(spec.value), context);
+      case 'report':
+        return await this.#report(spec.value, context);
+      default:
+        throw rpcError('INTERNAL', 'an evaluation job needs an evaluation spec');
+    }
+  }
+
+  async #report(spec: ReportSpec, context: JobContext): Promise<JobResult> {
+    const { signal } = context;
+    const tested = await fetchSamples(spec.samples as DatasetSelection, this.#dependencies, signal);
+    const settings = profileSettingsOf(spec.profile, tested.dataset);
+    const progress = new ReportProgress(spec.models.length, context);
+    const measured = await Promise.all(
+      spec.models.map(async ({ model, displayName, recipe }, index): Promise<Measured> => {
+        const fetched = await fetchModel(model, tested, this.#dependencies, signal);
+        const name = displayName || fetched.model.name;
+        const ledger = await profileModel(
+          fetched,
+          tested,
+          settings,
+          `evaluation-shards/${context.job.id}/${String(index).padStart(2, '0')}`,
+          this.#dependencies,
+          this.#run,
+          {
+            signal,
+            onFraction: (fraction) => progress.set(index, `profile of ${name}`, fraction * 0.8),
+            onCurve: (curve) => progress.curve(name, curve),
+          },
+        );
+        await emitCurve(context, name, robustAccuracyCurve(ledger), false);
+        const honesty = await this.#honesty(fetched, tested, ledger, settings.seed, signal);
+        const smoothness = await this.#smoothness(fetched, tested, spec, settings.norm, signal);
+        progress.set(index, `profile of ${name}`, spec.figures?.omit ? 1 : 0.9);
+        return { name, recipe: recipe || (fetched.model.training?.recipe ?? ''), fetched, ledger, honesty, smoothness };
+      }),
+    );
+    const figures = spec.figures?.omit
+      ? {}
+      : await this.#figures(spec, tested, measured, settings.norm, progress, context);
+    const data = reportData(
+      spec,
+      tested,
+      settings as unknown as Record<string, unknown>,
+      measured,
+      figures,
+      this.#dependencies.pool.engine,
+    );
+    return await this.#save(context, data, measured);
+  }
+
+  async #honesty(
+    fetched: FetchedModel,
+    tested: TestedSamples,
+    ledger: WitnessLedger,
+    seed: number,
+    signal: AbortSignal,
+  ): Promise<HonestyIndicator[]> {
+    const epsilon = tested.dataset.defaults?.epsilon ?? 0;
+    if (budgetPosition(ledger.grid, epsilon) < 1) return [];
+    const task: HonestyTask = {
+      model: modelWeightsOf(fetched.model, fetched.weights),
+      samples: tested.samples,
+      ledger,
+      epsilon,
+      seed,
+    };
+    return await this.#run(() =>
+      this.#dependencies.pool.run<HonestyIndicator[]>('judgeHonesty', task, { signal, priority: 'job' }),
+    );
+  }
+
+  async #smoothness(
+    fetched: FetchedModel,
+    { samples }: TestedSamples,
+    spec: ReportSpec,
+    norm: number,
+    signal: AbortSignal,
+  ): Promise<Smoothness | undefined> {
+    const count = Math.min(spec.smoothnessSamples ?? 0, samples.ids.length);
+    if (count === 0) return undefined;
+    const task: SmoothnessTask = {
+      model: modelWeightsOf(fetched.model, fetched.weights),
+      samples: selectSamples(
+        samples,
+        Array.from({ length: count }, (_, i) => i),
+      ),
+      norm,
+    };
+    return await this.#run(() =>
+      this.#dependencies.pool.run<Smoothness>('measureSmoothness', task, { signal, priority: 'job' }),
+    );
+  }
+
+  async #figures(
+    spec: ReportSpec,
+    tested: TestedSamples,
+    measured: readonly Measured[],
+    norm: number,
+    progress: ReportProgress,
+    context: JobContext,
+  ): Promise<Pick<ReportData, 'figures'>['figures']> {
+    const { dataset } = tested;
+    const asked = askedOptions(spec.figures?.inversion, true);
+    const inversion = asked.kind === 'options' ? asked.options : {};
+    await Promise.all(
+      measured.map(async (one, index) => {
+        const task: InversionTask = {
+          model: modelWeightsOf(one.fetched.model, one.fetched.weights),
+          classes: dataset.classNames.length,
+          noiseSeed: spec.figures?.noiseSeed ?? 0,
+          norm: inversion.norm ?? Number.POSITIVE_INFINITY,
+          step: inversion.step?.kind === 'absolute' ? inversion.step.size : 2 / 255,
+          steps: inversion.steps ?? 2048,
+        };
+        one.strip = await this.#run(() =>
+          this.#dependencies.pool.run<InversionStrip>('invertClasses', task, {
+            signal: context.signal,
+            priority: 'job',
+            onProgress: (event) => {
+              const { done, total } = event as { done: number; total: number };
+              progress.set(index, `pictures of ${one.name}`, 0.9 + (0.1 * done) / total);
+            },
+          }),
+        );
+        progress.set(index, `pictures of ${one.name}`, 1);
+        await context.emit({ $case: 'gallery', value: stripGallery(one.name, one.strip, task.steps, tested) });
+      }),
+    );
+    const source = this.#source(spec, tested, measured);
+    const starts = measured[0]?.strip?.starts;
+    if (source === undefined) return starts ? { starts } : {};
+    for (const one of [robustOf(measured), measured.find(({ recipe }) => recipe === 'standard')]) {
+      if (one === undefined) continue;
+      const task: BudgetSweepTask = {
+        model: modelWeightsOf(one.fetched.model, one.fetched.weights),
+        image: source.image,
+        sampleId: source.sampleId,
+        target: source.target,
+        budgets: sweepBudgetsOf(spec, one.ledger.grid),
+        norm,
+        steps: 100,
+        seed: spec.seed,
+      };
+      one.sweep = await this.#run(() =>
+        this.#dependencies.pool.run<BudgetSweep>('sweepBudgets', task, { signal: context.signal, priority: 'job' }),
+      );
+    }
+    return { source, ...(starts ? { starts } : {}) };
+  }
+
+  /** The sample of figure 1.1: the one asked for, or the first of its class that the two models of the figure classify correctly. */
+  #source(
+    spec: ReportSpec,
+    { dataset, samples }: TestedSamples,
+    measured: readonly Measured[],
+  ): NonNullable<ReportData['figures']['source']> | undefined {
+    const pair = figurePair(dataset.classNames);
+    const label = spec.figures?.sourceClass ?? pair.source;
+    const target = spec.figures?.targetClass ?? pair.target;
+    const shown = [robustOf(measured), measured.find(({ recipe }) => recipe === 'standard')];
+    const correct = (id: number): boolean =>
+      shown.every(
+        (one) => one === undefined || one.ledger.entries.find((entry) => entry.id === id)?.cleanPrediction === label,
+      );
+    const asked = spec.figures?.sourceSample;
+    const ofClass = [...samples.labels.keys()].filter((i) => samples.labels[i] === label);
+    const position =
+      asked === undefined
+        ? (ofClass.find((i) => correct(samples.ids[i] as number)) ?? ofClass[0])
+        : [...samples.ids.keys()].find((i) => samples.ids[i] === asked);
+    if (position === undefined) return undefined;
+    const one: Samples = selectSamples(samples, [position]);
+    return { image: one.images, label: one.labels[0] as number, target, sampleId: one.ids[0] as number };
+  }
+
+  async #save(context: JobContext, data: ReportData, measured: readonly Measured[]): Promise<JobResult> {
+    const files: ReportFile[] = [
+      ...(await reportArtifacts(data)),
+      ...measured.map(({ name, ledger }) => ({
+        name: `witnesses-${name.replace(/[^A-Za-z0-9_-]/g, '-')}.safetensors`,
+        mediaType: 'application/octet-stream',
+        bytes: encodeLedger(ledger),
+      })),
+      {
+        name: 'run.json',
+        mediaType: 'application/json',
+        bytes: new TextEncoder().encode(
+          JSON.stringify({
+            job: context.job.id,
+            host: hostname(),
+            started: context.job.startTime,
+            finished: new Date().toISOString(),
+          }),
+        ),
+      },
+    ];
+    const artifacts = await this.#reports.save(context.job.id, files);
+    const report = artifacts.find(({ name }) => name === 'report.json');
+    return {
+      result: { $case: 'report', value: { reportId: context.job.id, sha256: report?.sha256 ?? '' } },
+      artifacts,
+    };
+  }
+}
+
+function robustOf(measured: readonly Measured[]): Measured | undefined {
+  for (const recipe of robustRecipes) {
+    const found = measured.find((one) => one.recipe === recipe);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function sweepBudgetsOf(spec: ReportSpec, grid: readonly number[]): number[] {
+  if (spec.figures?.budgets.length) return spec.figures.budgets;
+  const last = grid.length - 1;
+  const positions = [...new Set([1, 2, 3, 4, 5, 6].map((i) => Math.round((i * last) / 6)))];
+  return positions.flatMap((position) => (position > 0 ? [grid[position] as number] : []));
+}
+
+function asReport({ model, samples, settings }: ProfileSpec): ReportSpec {
+  return {
+    title: '',
+    models: [{ model, displayName: '', recipe: '' }],
+    samples,
+    profile: settings,
+    figures: { omit: true, noiseSeed: 0, budgets: [] },
+    seed: 0,
+  };
+}
+
+function smoothnessAsReport({ model, samples, norm, seed }: SmoothnessSpec): ReportSpec {
+  const attack = {
+    method: '',
+    norm,
+    start: 0,
+    loss: 0,
+    stop: 0,
+    keep: 0,
+    projection: 0,
+    stepRule: 0,
+    seed,
+    successMargin: 0,
+    steps: 1,
+  } as const;
+  return {
+    title: '',
+    models: [{ model, displayName: '', recipe: '' }],
+    samples,
+    profile: { grid: [0], strategy: 0, attack },
+    figures: { omit: true, noiseSeed: 0, budgets: [] },
+    smoothnessSamples: 0xffffffff,
+    seed,
+  };
+}
+
+/** Progress over all models of a report, told at most four times a second, and provisional curves at most once a second per model. */
+class ReportProgress {
+  readonly #fractions: Float64Array;
+  readonly #context: JobContext;
+  readonly #told = new Map<string, number>();
+
+  constructor(models: number, context: JobContext) {
+    this.#fractions = new Float64Array(models);
+    this.#context = context;
+  }
+
+  set(model: number, message: string, fraction: number): void {
+    this.#fractions[model] = Math.max(this.#fractions[model] as number, fraction);
+    const total = this.#fractions.length;
+    const done = this.#fractions.reduce((sum, part) => sum + part, 0);
+    this.#context.progress({ done: Math.min(total, done), total, unit: 'models', message });
+  }
+
+  curve(name: string, curve: readonly CurvePoint[]): void {
+    const now = Date.now();
+    if (now - (this.#told.get(name) ?? 0) < 1_000) return;
+    this.#told.set(name, now);
+    // A provisional point that cannot be told is followed by the final ones, whose loss fails the job.
+    emitCurve(this.#context, name, curve, true).catch((error: unknown) => {
+      this.#told.set(`${name} ${String(error)}`, now);
+    });
+  }
+}
+
+async function emitCurve(
+  context: JobContext,
+  model: string,
+  curve: readonly CurvePoint[],
+  provisional: boolean,
+): Promise<void> {
+  for (const { epsilon, accuracy } of curve) {
+    await context.emit({
+      $case: 'profilePoint',
+      value: {
+        model,
+        epsilon,
+        accuracy: accuracy.estimate,
+        samples: accuracy.n,
+        lower: accuracy.lower,
+        upper: accuracy.upper,
+        provisional,
+      },
+    });
+  }
+}
+
+function stripGallery(name: string, strip: InversionStrip, steps: number, { dataset }: TestedSamples): GallerySnapshot {
+  const { height, width, channels, classNames } = dataset;
+  const pixels = Uint8Array.from(strip.images, (value) => Math.round(Math.min(1, Math.max(0, value)) * 255));
+  return {
+    gallery: 'targeted perturbations',
+    group: name,
+    step: steps,
+    totalSteps: steps,
+    images: encodeTensor(pixels, [classNames.length, height, width, channels]),
+    slots: [...classNames],
+    captions: Array.from(strip.confidence, (confidence) => `${Math.round(confidence * 100)} %`),
+    successes: Array.from(strip.success, (success) => success === 1),
+  };
+}
+
+function reportData(
+  spec: ReportSpec,
+  { dataset, split, splitDigest, samples }: TestedSamples,
+  settings: Record<string, unknown>,
+  measured: readonly Measured[],
+  figures: ReportData['figures'],
+  engine: ReportData['engine'],
+): ReportData {
+  return {
+    title: spec.title || `Robustness on ${dataset.name}`,
+    dataset: {
+      name: dataset.name,
+      split,
+      samples: samples.ids.length,
+      digest: splitDigest,
+      classNames: dataset.classNames,
+      height: dataset.height,
+      width: dataset.width,
+      channels: dataset.channels,
+      trainingEpsilon: dataset.defaults?.epsilon ?? 0,
+      norm: dataset.defaults?.norm ?? Number.POSITIVE_INFINITY,
+    },
+    models: measured.map((one) => reportModel(one, settings, samples)),
+    figures,
+    settings: { profile: settings, smoothnessSamples: spec.smoothnessSamples ?? 0, seed: spec.seed },
+    engine: { name: engine.name, version: engine.version, path: engine.path, threads: engine.threads },
+    perceptVersion: version,
+  };
+}
+
+function reportModel(one: Measured, settings: Record<string, unknown>, samples: Samples): ReportModel {
+  const { fetched, ledger, strip, sweep, smoothness } = one;
+  const { training, spec, digest } = fetched.model;
+  const predictions = Int32Array.from(ledger.entries, (entry) => entry.cleanPrediction);
+  return {
+    name: one.name,
+    displayName: one.name,
+    recipe: one.recipe,
+    preset: training?.preset ?? '',
+    parameters: training?.parameters ?? {},
+    digest,
+    spec: { architecture: spec?.architecture ?? '', width: spec?.width ?? 0, blocks: spec?.blocks ?? [] },
+    epochs: training?.epochs ?? 0,
+    seed: training?.seed ?? 0,
+    dataset: training?.dataset ?? '',
+    profile: {
+      strategy: String(settings['strategy']),
+      attacks: settings['attacks'] as ReportModel['profile']['attacks'],
+      curve: robustAccuracyCurve(ledger),
+      gradientImageSteps: ledger.cost.gradientImageSteps,
+      forwardImagePasses: ledger.cost.forwardImagePasses,
+      rejectedWitnesses: ledger.cost.rejectedWitnesses,
+      witnessesSha256: ledgerDigest(ledger),
+    },
+    collapse: classCollapse(predictions, ledger.classes, samples.labels),
+    honesty: one.honesty,
+    ...(smoothness
+      ? { smoothness: { mean: smoothness.mean, samples: smoothness.samples.length, lemma: smoothness.lemma } }
+      : {}),
+    ...(strip ? { strip: { images: strip.images, success: strip.success, confidence: strip.confidence } } : {}),
+    ...(sweep ? { sweep } : {}),
+  };
+}

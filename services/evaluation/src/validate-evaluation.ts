@@ -1,0 +1,118 @@
+import type { EvaluationSubmitRequest, JobSpec, ModelReference, ProfileSettings, ReportSpec } from '@percept/contracts';
+import { rpcError } from '@percept/contracts';
+import { askedOptions } from '@percept/messages';
+import { Violations } from '@percept/platform';
+
+/** The most models of one report. */
+const mostModels = 64;
+const mostBudgets = 256;
+
+/** A checked request: the job's kind and spec. */
+export interface CheckedEvaluation {
+  readonly kind: 'profile' | 'smoothness' | 'report';
+  readonly spec: JobSpec;
+}
+
+/**
+ * Checks an evaluation request as far as it can be without asking other services.
+ *
+ * @throws PerceptRpcError INVALID_ARGUMENT with every violation; UNIMPLEMENTED for recognizability.
+ */
+export function validateEvaluation(request: EvaluationSubmitRequest): CheckedEvaluation {
+  const violations = new Violations();
+  violations.requestId(request.requestId);
+  const { evaluation } = request;
+  switch (evaluation?.$case) {
+    case 'recognizability':
+      throw rpcError('UNIMPLEMENTED', 'recognizability measures are not supported yet');
+    case 'profile':
+      checkModel(evaluation.value.model, 'profile.model', violations);
+      violations.check(evaluation.value.samples !== undefined, 'profile.samples', 'must be given');
+      checkSettings(evaluation.value.settings, 'profile.settings', violations);
+      break;
+    case 'smoothness':
+      checkModel(evaluation.value.model, 'smoothness.model', violations);
+      violations.check(evaluation.value.samples !== undefined, 'smoothness.samples', 'must be given');
+      if (evaluation.value.norm !== undefined)
+        violations.number(evaluation.value.norm, 'smoothness.norm', 1, Number.POSITIVE_INFINITY);
+      break;
+    case 'report':
+      checkReport(evaluation.value, violations);
+      break;
+    default:
+      violations.add('evaluation', 'must be given: profile, smoothness or report');
+  }
+  violations.throwIfAny();
+  if (evaluation?.$case === 'profile')
+    return { kind: 'profile', spec: { spec: { $case: 'profile', value: evaluation.value } } };
+  if (evaluation?.$case === 'smoothness')
+    return { kind: 'smoothness', spec: { spec: { $case: 'smoothness', value: evaluation.value } } };
+  if (evaluation?.$case === 'report')
+    return { kind: 'report', spec: { spec: { $case: 'report', value: evaluation.value } } };
+  throw rpcError('INTERNAL', 'an evaluation passed validation without a kind');
+}
+
+function checkReport(spec: ReportSpec, violations: Violations): void {
+  violations.check(
+    spec.models.length >= 1 && spec.models.length <= mostModels,
+    'report.models',
+    `needs 1 to ${mostModels} models, got ${spec.models.length}`,
+  );
+  const names = new Set<string>();
+  for (const [i, { model, displayName }] of spec.models.entries()) {
+    checkModel(model, `report.models[${i}].model`, violations);
+    const name = displayName || (model?.reference?.$case === 'registered' ? model.reference.value : '');
+    violations.check(!names.has(name), `report.models[${i}].display_name`, `"${name}" occurs twice`);
+    names.add(name);
+  }
+  violations.check(spec.samples !== undefined, 'report.samples', 'must be given');
+  checkSettings(spec.profile, 'report.profile', violations);
+  const inversion = askedOptions(spec.figures?.inversion, true);
+  if (inversion.kind === 'violations') {
+    for (const { field, description } of inversion.violations)
+      violations.add(`report.figures.inversion.${field}`, description);
+  }
+  for (const [i, budget] of (spec.figures?.budgets ?? []).entries()) {
+    violations.check(
+      budget >= 0 && budget < Number.POSITIVE_INFINITY,
+      `report.figures.budgets[${i}]`,
+      `must be finite and at least 0, got ${budget}`,
+    );
+  }
+  if ((spec.recognizabilitySamples ?? 0) > 0) {
+    throw rpcError(
+      'UNIMPLEMENTED',
+      'recognizability measures are not supported yet; leave report.recognizability_samples out',
+    );
+  }
+}
+
+function checkModel(model: ModelReference | undefined, field: string, violations: Violations): void {
+  violations.check(model?.reference !== undefined, field, 'must be given');
+  violations.check(
+    model?.reference?.$case !== 'remote',
+    `${field}.remote`,
+    'a measure needs the weights of a registered model',
+  );
+}
+
+function checkSettings(settings: ProfileSettings | undefined, field: string, violations: Violations): void {
+  const grid = settings?.grid ?? [];
+  violations.check(grid.length <= mostBudgets, `${field}.grid`, `at most ${mostBudgets} budgets, got ${grid.length}`);
+  for (const [i, epsilon] of grid.entries()) {
+    const floor = i === 0 ? 0 : (grid[i - 1] as number);
+    const ascends = i === 0 ? epsilon === 0 : epsilon > floor;
+    violations.check(
+      ascends && epsilon < Number.POSITIVE_INFINITY,
+      `${field}.grid[${i}]`,
+      i === 0
+        ? `the first budget must be 0, the clean accuracy, got ${epsilon}`
+        : `budgets must be finite and strictly ascending, got ${epsilon}`,
+    );
+  }
+  const attack = askedOptions(settings?.attack, false);
+  if (attack.kind === 'violations') {
+    for (const { field: path, description } of attack.violations)
+      violations.add(`${field}.attack.${path}`, description);
+  }
+}

@@ -1,0 +1,201 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  AttackOptions,
+  type AttackResult,
+  decodeTensor,
+  encodeTensor,
+  ImageSource,
+  LabelSource,
+  type ModelReference,
+} from '@percept/contracts';
+import type { Command } from 'commander';
+import { UsageError } from '../exit-code.js';
+import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
+import { readPng, writePng } from '../png-images.js';
+import { formatTable } from '../table.js';
+
+const losses = { 'cross-entropy': 1, margin: 2, dlr: 3 } as const;
+const starts = { uniform: 1, origin: 2 } as const;
+
+function withAttackOptions(command: Command): Command {
+  return withClientOptions(command)
+    .requiredOption('--model <model>', 'name, name@version, name:alias or id of a model')
+    .option('--image <file...>', 'PNG files to attack')
+    .option('--dataset <name>', 'attack samples of this data set instead')
+    .option('--indices <n,n,...>', 'numbers of the samples in the test split', parseCounts)
+    .option('--count <n>', 'attack the first so many samples of the test split', parseCount)
+    .option('--norm <p>', "the norm's p, at least 1; inf", parseNumber)
+    .option('--epsilon <e>', 'the budget in pixel units of [0, 1], such as 8/255; inf: unbounded', parseNumber)
+    .option('--step <a>', 'length of a step in pixel units, such as 2/255', parseNumber)
+    .option('--relative-step <a>', 'length of a step as a fraction of epsilon', parseNumber)
+    .option('--steps <n>', 'gradient steps per restart', parseCount)
+    .option('--restarts <n>', 'starts per image at most', parseCount)
+    .option('--start <law>', 'uniform or origin')
+    .option('--loss <loss>', 'cross-entropy, margin or dlr')
+    .option('--method <name>', 'pgd, fgsm or inversion', 'pgd')
+    .option('--seed <n>', 'seed of the random starts', parseCount, 0)
+    .option('--out <folder>', 'write the adversarial images there as PNG');
+}
+
+/** `percept attack targeted | untargeted | methods`. */
+export function addAttack(program: Command): void {
+  const attack = program.command('attack').description('attack images');
+  withAttackOptions(attack.command('targeted').description('change images until the model sees the target class'))
+    .requiredOption('--target <class,...>', 'class to reach: one for all images, or one per image', parseCounts)
+    .option('--noise <n>', 'start from so many noise images', parseCount)
+    .action(async (options) => {
+      const images = await imagesOf(options);
+      await withClient(options, async (client, signal) => {
+        const { result } = await client.attack.targeted(
+          {
+            model: modelOf(options),
+            images,
+            targets: options.target,
+            options: attackOptions(options),
+            omitImages: false,
+            includeOriginals: false,
+          },
+          { signal, timeoutMs: 600_000 },
+        );
+        await report(options, result as AttackResult);
+      });
+    });
+  withAttackOptions(
+    attack.command('untargeted').description('change images until the model no longer sees their class'),
+  )
+    .option('--label <class,...>', 'true class of each PNG file', parseCounts)
+    .action(async (options) => {
+      const images = await imagesOf(options);
+      await withClient(options, async (client, signal) => {
+        const { result } = await client.attack.untargeted(
+          {
+            model: modelOf(options),
+            images,
+            labelsFrom: LabelSource.GIVEN,
+            options: attackOptions(options),
+            omitImages: false,
+            includeOriginals: false,
+          },
+          { signal, timeoutMs: 600_000 },
+        );
+        await report(options, result as AttackResult);
+      });
+    });
+  withClientOptions(attack.command('methods').description('list the attacks with their parameters')).action(
+    async (options) => {
+      await withClient(options, async (client) => {
+        const { methods } = await client.attack.listMethods({});
+        print(options, methods, () =>
+          methods
+            .map(({ name, description, parameters }) =>
+              [
+                `${name}: ${description}`,
+                ...parameters.map((one) => `    ${one.name.padEnd(14)} ${one.description}`),
+              ].join('\n'),
+            )
+            .join('\n'),
+        );
+      });
+    },
+  );
+}
+
+function modelOf(options: { model: string }): ModelReference {
+  return { reference: { $case: 'registered', value: options.model } };
+}
+
+interface ImageOptions {
+  readonly image?: readonly string[];
+  readonly label?: number[];
+  readonly dataset?: string;
+  readonly indices?: number[];
+  readonly count?: number;
+  readonly noise?: number;
+  readonly seed: number;
+}
+
+async function imagesOf({ image, label, dataset, indices, count, noise, seed }: ImageOptions): Promise<ImageSource> {
+  const given = [image, dataset, noise].filter((one) => one !== undefined).length;
+  if (given !== 1) throw new UsageError('give exactly one of --image, --dataset and --noise');
+  if (dataset !== undefined) {
+    const selection = { dataset, split: 'test', indices: indices ?? [], first: 0, count: indices ? 0 : (count ?? 10) };
+    return { source: { $case: 'samples', value: selection } };
+  }
+  if (noise !== undefined) return { source: { $case: 'noise', value: { count: noise, seed } } };
+  const loaded = await Promise.all((image ?? []).map(readPng));
+  const shape = loaded[0]?.shape ?? [0, 0, 0];
+  if (loaded.some((one) => one.shape.join() !== shape.join())) throw new UsageError('all images must be of one size');
+  const size = shape[0] * shape[1] * shape[2];
+  const pixels = new Float32Array(loaded.length * size);
+  for (const [i, one] of loaded.entries()) pixels.set(one.pixels, i * size);
+  const tensor = encodeTensor(pixels, [loaded.length, ...shape]);
+  return ImageSource.fromPartial({
+    source: { $case: 'inline', value: { images: { source: { $case: 'tensor', value: tensor } }, labels: label ?? [] } },
+  });
+}
+
+function attackOptions(options: Record<string, unknown>): AttackOptions {
+  const { loss, start, step, relativeStep } = options as {
+    loss?: string;
+    start?: string;
+    step?: number;
+    relativeStep?: number;
+  };
+  if (loss !== undefined && !(loss in losses))
+    throw new UsageError(`--loss must be one of ${Object.keys(losses).join(', ')}`);
+  if (start !== undefined && !(start in starts))
+    throw new UsageError(`--start must be one of ${Object.keys(starts).join(', ')}`);
+  if (step !== undefined && relativeStep !== undefined)
+    throw new UsageError('give --step or --relative-step, not both');
+  const { method, norm, epsilon, steps, restarts, seed } = options as Partial<AttackOptions>;
+  return AttackOptions.fromPartial({
+    ...(method === undefined ? {} : { method }),
+    norm,
+    epsilon,
+    steps,
+    restarts,
+    ...(seed === undefined ? {} : { seed }),
+    ...(loss === undefined ? {} : { loss: losses[loss as keyof typeof losses] }),
+    ...(start === undefined ? {} : { start: starts[start as keyof typeof starts] }),
+    ...(step === undefined ? {} : { step: { $case: 'absoluteStep', value: step } }),
+    ...(relativeStep === undefined ? {} : { step: { $case: 'relativeStep', value: relativeStep } }),
+  });
+}
+
+async function report(options: { json: boolean; out?: string }, result: AttackResult): Promise<void> {
+  const files = options.out === undefined ? [] : await writeImages(options.out, result);
+  print(options, { ...result, images: undefined, files }, () => {
+    const rows = result.outcomes.map((one, i) => [
+      one.sampleId,
+      one.success ? 'yes' : 'no',
+      `${one.predictionBefore} (${percent(one.confidenceBefore)})`,
+      `${one.predictionAfter} (${percent(one.confidenceAfter)})`,
+      one.distances?.linf.toFixed(4) ?? '',
+      one.distances?.l2.toFixed(3) ?? '',
+      one.stepsUsed,
+      files[i] ?? '',
+    ]);
+    const table = formatTable(['sample', 'success', 'before', 'after', 'l_inf', 'l_2', 'steps', 'file'], rows);
+    const { summary, execution } = result;
+    return `${table}\n${summary?.successes} of ${summary?.images} reached the goal in ${execution?.wallSeconds.toFixed(2)} s on ${execution?.engine?.name}`;
+  });
+}
+
+async function writeImages(folder: string, { images, outcomes }: AttackResult): Promise<string[]> {
+  const { data, shape } = decodeTensor(images, 'images', { dtypes: ['FLOAT32'] });
+  const [, height = 0, width = 0, channels = 0] = shape;
+  const size = height * width * channels;
+  await mkdir(folder, { recursive: true });
+  return await Promise.all(
+    outcomes.map(async ({ sampleId, goalClass }, i) => {
+      const file = path.join(folder, `${String(i).padStart(4, '0')}-sample-${sampleId}-goal-${goalClass}.png`);
+      await writePng(file, (data as Float32Array).subarray(i * size, (i + 1) * size), [height, width, channels]);
+      return file;
+    }),
+  );
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}

@@ -1,0 +1,38 @@
+import { PerceptRpcError } from '@percept/contracts';
+import { JobEndedError } from './follow-job.js';
+
+/** The exit codes of the command. */
+export const exitCodes = { done: 0, failed: 1, usage: 2, unavailable: 3, cancelled: 130 } as const;
+
+/** A mistake in the command line. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}
+
+/** What to print for an error, and which code to leave with. */
+export function describeError(error: unknown): { message: string; code: number } {
+  if (error instanceof UsageError) return { message: error.message, code: exitCodes.usage };
+  if (error instanceof JobEndedError) return { message: error.message, code: exitCodes.failed };
+  if (error instanceof PerceptRpcError) {
+    if (error.code === 'INVALID_ARGUMENT') {
+      const lines = error.violations.map(({ field, description }) => `  ${field}: ${description}`);
+      return {
+        message: lines.length > 0 ? `the request is not sound:\n${lines.join('\n')}` : error.rawMessage,
+        code: exitCodes.usage,
+      };
+    }
+    if (error.code === 'UNAVAILABLE') {
+      return {
+        message: `the services cannot be reached (${error.rawMessage}); start them with: percept up`,
+        code: exitCodes.unavailable,
+      };
+    }
+    if (error.code === 'CANCELLED') return { message: 'cancelled', code: exitCodes.cancelled };
+    return { message: `${error.code}: ${error.rawMessage}`, code: exitCodes.failed };
+  }
+  if (error instanceof Error && error.name === 'AbortError') return { message: 'cancelled', code: exitCodes.cancelled };
+  return { message: error instanceof Error ? error.message : String(error), code: exitCodes.failed };
+}

@@ -1,0 +1,86 @@
+import {
+  type Job,
+  type JobEvent,
+  JobState,
+  type JobsService,
+  PerceptRpcError,
+  type ServiceCalls,
+} from '@percept/contracts';
+import type { ProgressDisplay } from './progress-display.js';
+
+/** A job ended otherwise than by success. */
+export class JobEndedError extends Error {
+  readonly job: Job;
+
+  constructor(job: Job) {
+    const state = job.state === JobState.CANCELLED ? 'was cancelled' : 'failed';
+    super(`job ${job.id} ${state}${job.error ? `: ${job.error.message}` : ''}`);
+    this.name = 'JobEndedError';
+    this.job = job;
+  }
+}
+
+/** Waits for the end of a job, its progress on the display and its events to `onEvent`; reconnects when the stream breaks. @throws JobEndedError. */
+export async function followJob(
+  jobs: ServiceCalls<typeof JobsService>,
+  jobId: string,
+  label: string,
+  display: ProgressDisplay,
+  signal: AbortSignal,
+  onEvent: (event: JobEvent) => void = () => undefined,
+): Promise<Job> {
+  let after = 0;
+  for (;;) {
+    try {
+      for await (const { event } of jobs.watch({ jobId, afterSequence: after, follow: true }, { signal })) {
+        if (event === undefined) continue;
+        after = Math.max(after, event.sequence);
+        show(event, label, jobId, display);
+        onEvent(event);
+      }
+    } catch (error) {
+      if (!(error instanceof PerceptRpcError) || error.code !== 'UNAVAILABLE') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      signal.throwIfAborted();
+      continue;
+    }
+    const { job } = await jobs.get({ jobId }, { signal });
+    if (job === undefined) throw new TypeError('Jobs.Get answered without a job');
+    if (job.state === JobState.SUCCEEDED) {
+      display.update(jobId, { label, fraction: 1, note: endNote(job), state: 'done' });
+      return job;
+    }
+    if (job.state === JobState.FAILED || job.state === JobState.CANCELLED) {
+      display.update(jobId, {
+        label,
+        fraction: job.progress?.fraction ?? 0,
+        note: job.error?.message ?? 'cancelled',
+        state: 'failed',
+      });
+      throw new JobEndedError(job);
+    }
+  }
+}
+
+function show(event: JobEvent, label: string, jobId: string, display: ProgressDisplay): void {
+  if (event.event?.$case !== 'progress') return;
+  const { fraction, message, etaSeconds } = event.event.value;
+  display.update(jobId, {
+    label,
+    fraction,
+    note: message,
+    state: 'running',
+    ...(etaSeconds === undefined ? {} : { etaSeconds }),
+  });
+}
+
+function endNote(job: Job): string {
+  const result = job.result?.result;
+  if (result?.$case === 'model') {
+    const accuracy = result.value.metrics['test_accuracy'];
+    return `${result.value.modelName}${accuracy === undefined ? '' : `, ${(accuracy * 100).toFixed(1)} % of test images right`}`;
+  }
+  if (result?.$case === 'attack')
+    return `${result.value.summary?.successes} of ${result.value.summary?.images} reached the goal`;
+  return 'done';
+}

@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { launchNatsServer } from '@percept/bus';
+import { connect, DatasetService } from '@percept/contracts';
+import type { Endpoints } from '@percept/gateways';
+import { type Closable, closeAll, createLogger, type LogLevel } from '@percept/platform';
+import { launchVersityGateway } from '@percept/store';
+import type { EngineName } from '@percept/tensor';
+import { type RunningPercept, removeEndpoints, writeEndpoints } from './endpoints-file.js';
+import { freePort } from './free-port.js';
+
+/** How every service runs as a process of its own. */
+export interface DistributedOptions {
+  readonly dataFolder: string;
+  readonly host: string;
+  readonly engine?: EngineName;
+  readonly workers: number;
+  readonly threads: number;
+  readonly attackWorkers: number;
+  readonly dashboard: { readonly port: number } | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Running processes. */
+export interface Distributed extends RunningPercept {
+  /** Rejects when a process ends by itself. */
+  readonly failed: Promise<never>;
+  close(): Promise<void>;
+}
+
+/** A process that does not end on SIGTERM within this time is killed. */
+const endMs = 15_000;
+
+const mainOf = (service: string): string => fileURLToPath(import.meta.resolve(`@percept/${service}-service/main`));
+
+/** Starts nats-server, an S3 server and each service as a process of its own, and waits until they answer. */
+export async function startDistributed(options: DistributedOptions): Promise<Distributed> {
+  const { dataFolder, host } = options;
+  const log = createLogger('percept', { level: options.logLevel });
+  const owned: Closable[] = [];
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Whoever waits for `failed` sees the rejection; nobody has to.
+  failed.catch(() => undefined);
+  try {
+    const nats = await launchNatsServer({ directory: path.join(dataFolder, 'nats') });
+    owned.push(nats);
+    const s3 = await launchVersityGateway({ directory: path.join(dataFolder, 's3') });
+    owned.push(s3);
+    const address = async (): Promise<string> => `${host}:${await freePort(host)}`;
+    const endpoints: Endpoints = {
+      dataset: await address(),
+      training: await address(),
+      attack: await address(),
+      evaluation: await address(),
+    };
+    const environment = {
+      PERCEPT_NATS_URL: nats.url,
+      PERCEPT_STORE: 's3',
+      PERCEPT_S3_ENDPOINT: s3.endpoint,
+      PERCEPT_S3_BUCKET: 'percept',
+      PERCEPT_S3_ACCESS_KEY: s3.accessKey,
+      PERCEPT_S3_SECRET_KEY: s3.secretKey,
+      PERCEPT_DATA_DIR: path.join(dataFolder, 'data'),
+      PERCEPT_DATASET_ADDRESS: endpoints.dataset,
+      PERCEPT_TRAINING_ADDRESS: endpoints.training,
+      PERCEPT_ATTACK_ADDRESS: endpoints.attack,
+      PERCEPT_EVALUATION_ADDRESS: endpoints.evaluation,
+      PERCEPT_HOST: host,
+      PERCEPT_WORKERS: String(options.workers),
+      PERCEPT_THREADS: String(options.threads),
+      PERCEPT_LOG_LEVEL: options.logLevel,
+      ...(options.engine ? { PERCEPT_ENGINE: options.engine } : {}),
+    };
+    const start = (service: string, more: Record<string, string>, args: readonly string[] = []): void => {
+      owned.push(childProcess(service, [mainOf(service), ...args], { ...environment, ...more }, fail));
+    };
+    for (const [service, at] of Object.entries(endpoints))
+      start(service, { PERCEPT_PORT: at.split(':').at(-1) as string });
+    for (let i = 0; i < options.attackWorkers; i++) start('attack', { PERCEPT_PORT: '0' }, ['--worker', 'attack']);
+    if (options.dashboard) {
+      start('dashboard', { PERCEPT_DASHBOARD_HOST: host, PERCEPT_DASHBOARD_PORT: String(options.dashboard.port) });
+    }
+    await Promise.race([failed, Promise.all(Object.values(endpoints).map(waitUntilServing))]);
+    const running = {
+      endpoints,
+      ...(options.dashboard ? { dashboard: `http://${host}:${options.dashboard.port}/` } : {}),
+    };
+    await writeEndpoints(dataFolder, running);
+    owned.push({ close: () => removeEndpoints(dataFolder) });
+    return { ...running, failed, close: () => closeAll(owned, log) };
+  } catch (error) {
+    await closeAll(owned, log);
+    throw error;
+  }
+}
+
+function childProcess(
+  name: string,
+  args: readonly string[],
+  environment: Record<string, string>,
+  fail: (error: Error) => void,
+): Closable {
+  const child = spawn(process.execPath, [...args], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  let closing = false;
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', (code, signal) => {
+      if (!closing) fail(new Error(`the ${name} service ended by itself (${signal ?? `exit code ${code}`})`));
+      resolve();
+    });
+  });
+  return {
+    close: async () => {
+      closing = true;
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), endMs);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Any answer at all, even an error of the call itself, shows that the server is up. */
+async function waitUntilServing(address: string): Promise<void> {
+  const connection = connect(address);
+  try {
+    for (const deadline = Date.now() + 60_000; ; ) {
+      try {
+        await connection.calls(DatasetService).list({}, { timeoutMs: 2_000 });
+        return;
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== 'UNAVAILABLE' && code !== 'DEADLINE_EXCEEDED') return;
+        if (Date.now() > deadline) throw new Error(`nothing serves at ${address}`, { cause: error });
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
+  } finally {
+    connection.close();
+  }
+}

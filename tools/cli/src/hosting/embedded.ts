@@ -1,0 +1,84 @@
+import path from 'node:path';
+import { startAttack } from '@percept/attack-service';
+import { memoryBus } from '@percept/bus';
+import { startDashboard } from '@percept/dashboard-service';
+import { startDataset } from '@percept/dataset-service';
+import { startEvaluation } from '@percept/evaluation-service';
+import { type ServiceParts, sharedEndpoint } from '@percept/gateways';
+import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
+import { type Closable, closeAll, createLogger, type LogLevel, startService } from '@percept/platform';
+import { openStore } from '@percept/store';
+import type { EngineName } from '@percept/tensor';
+import { startTraining } from '@percept/training-service';
+import { type RunningPercept, removeEndpoints, writeEndpoints } from './endpoints-file.js';
+import { freePort } from './free-port.js';
+
+/** How all services run in one process. */
+export interface EmbeddedOptions {
+  readonly dataFolder: string;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly engine?: EngineName;
+  /** Compute workers per service, and the engine's threads in each. */
+  readonly workers: number;
+  readonly threads: number;
+  readonly dashboard: { readonly port: number } | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Running services. */
+export interface Embedded extends RunningPercept {
+  close(): Promise<void>;
+}
+
+/** Starts every service in this process: one gRPC server, a bus in memory, a store in a folder. Unfinished jobs are queued again. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { dataFolder, host, workers, threads, engine } = options;
+  const log = createLogger('percept', { level: options.logLevel });
+  const onError = (error: unknown): void => log.error({ err: error }, 'a background task failed');
+  const owned: Closable[] = [];
+  try {
+    const store = await openStore({ kind: 'filesystem', directory: path.join(dataFolder, 'store') });
+    owned.push(store);
+    const bus = memoryBus({ onError });
+    owned.push(bus);
+    const port = options.port === 0 ? await freePort(host) : options.port;
+    const endpoints = sharedEndpoint(`${host}:${port}`);
+    const shared = { bus, store, endpoints, workers, threads, onError, ...(engine ? { engine } : {}) };
+    const dataset = startDataset({ dataFolder: path.join(dataFolder, 'data') });
+    const parts: ServiceParts[] = [];
+    for (const start of [startTraining, startAttack, startEvaluation]) {
+      const part = await start(shared);
+      parts.push(part);
+      owned.push(part);
+    }
+    const repository = new JobRepository(store);
+    const queue = new JobQueue(repository, bus);
+    const kinds = parts.flatMap((part) => [...part.kinds]);
+    const server = await startService({
+      name: 'percept',
+      host,
+      port,
+      services: [
+        ...dataset.services,
+        ...parts.flatMap((part) => [...part.services]),
+        jobsService({ repository, queue, bus, kinds }),
+      ],
+      logger: log,
+    });
+    owned.push(server);
+    await queue.requeueUnfinished(kinds, 'are-orphans');
+    for (const part of parts) part.start();
+    const dashboard =
+      options.dashboard && (await startDashboard({ endpoints, host, port: options.dashboard.port, onError }));
+    if (dashboard) owned.push(dashboard);
+    const running = { endpoints, ...(dashboard ? { dashboard: dashboard.url } : {}) };
+    await writeEndpoints(dataFolder, running);
+    owned.push({ close: () => removeEndpoints(dataFolder) });
+    return { ...running, close: () => closeAll(owned, log) };
+  } catch (error) {
+    await closeAll(owned, log);
+    throw error;
+  }
+}

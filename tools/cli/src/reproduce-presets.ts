@@ -1,0 +1,94 @@
+/** A run of the paper's whole experiment at some size. */
+export interface ReproducePreset {
+  readonly name: string;
+  readonly description: string;
+  readonly dataset: string;
+  /** Preset of every recipe. */
+  readonly recipePreset: string;
+  readonly width: number;
+  readonly blocks: readonly [number, number, number, number];
+  /** Training samples; absent: all. */
+  readonly trainLimit?: number;
+  /** Test samples of profiles; 0: all. */
+  readonly testSamples: number;
+  readonly profile: {
+    readonly strategy: 'exhaustive' | 'ascending' | 'bisect';
+    readonly loss: 'cross-entropy' | 'margin';
+    readonly steps: number;
+    readonly restarts: number;
+    readonly step: { readonly kind: 'absolute' | 'relative'; readonly size: number };
+  };
+  readonly inversion: { readonly steps: number; readonly step: number };
+  readonly smoothnessSamples: number;
+}
+
+/** Every preset of `percept reproduce`. */
+export const reproducePresets: readonly ReproducePreset[] = [
+  {
+    name: 'quickstart',
+    description: 'all nine recipes on the embedded MNIST sample in minutes',
+    dataset: 'mnist-5k',
+    recipePreset: 'quickstart',
+    width: 8,
+    blocks: [2, 2, 2, 2],
+    testSamples: 0,
+    profile: { strategy: 'bisect', loss: 'margin', steps: 10, restarts: 1, step: { kind: 'relative', size: 0.3 } },
+    inversion: { steps: 200, step: 2 / 255 },
+    smoothnessSamples: 50,
+  },
+  {
+    name: 'cifar10-lite',
+    description: 'all nine recipes on a part of CIFAR-10 with a reduced network, within hours on two cores',
+    dataset: 'cifar10',
+    recipePreset: 'cifar10-lite',
+    width: 16,
+    blocks: [1, 1, 1, 1],
+    trainLimit: 20_000,
+    testSamples: 500,
+    profile: { strategy: 'bisect', loss: 'margin', steps: 20, restarts: 2, step: { kind: 'relative', size: 0.25 } },
+    inversion: { steps: 1_024, step: 2 / 255 },
+    smoothnessSamples: 100,
+  },
+  {
+    name: 'cifar10-paper',
+    description: "the paper's experiment at full size: for a GPU, or for patience",
+    dataset: 'cifar10',
+    recipePreset: 'paper',
+    width: 64,
+    blocks: [2, 2, 2, 2],
+    testSamples: 0,
+    profile: {
+      strategy: 'exhaustive',
+      loss: 'cross-entropy',
+      steps: 50,
+      restarts: 10,
+      step: { kind: 'absolute', size: 2 / 255 },
+    },
+    inversion: { steps: 2_048, step: 2 / 255 },
+    smoothnessSamples: 200,
+  },
+];
+
+/** The recipes of the experiment, longest first, so that workers end together; the student follows its teacher. */
+export const reproducedRecipes = [
+  'trades',
+  'trades-10000',
+  'pgd',
+  'gradient-penalty',
+  'fim-penalty',
+  'teacher',
+  'fgsm',
+  'standard',
+] as const;
+
+/** The models of the report, in the order of figure 4.2. */
+export const reportedRecipes = [
+  'standard',
+  'distilled',
+  'gradient-penalty',
+  'fim-penalty',
+  'fgsm',
+  'pgd',
+  'trades',
+  'trades-10000',
+] as const;
