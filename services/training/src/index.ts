@@ -1,1 +1,2 @@
-export {};
+export { trainingJobKind } from './job-training.js';
+export { type StartTrainingOptions, startTraining } from './start.js';

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   fileChunks,
   ModelFormat,
@@ -12,6 +11,7 @@ import {
   type ModelsSetAliasResponse,
 } from '@percept/contracts';
 import { type MountedService, mount, Violations } from '@percept/platform';
+import { answering } from './answering.js';
 import { importModel } from './import-model.js';
 import { unsupportedFormat } from './model-formats.js';
 import { parseReference } from './model-reference.js';
@@ -26,9 +26,9 @@ export function modelsService(registry: ModelRegistry): MountedService {
     list: (request) => listModels(registry, request),
     get: async ({ model }) => {
       checkReference(model);
-      return { model: await registry.get(model) };
+      return { model: await answering(() => registry.get(model)) };
     },
-    import: async (requests) => ({ model: await importModel(requests, registry) }),
+    import: async (requests) => ({ model: await answering(() => importModel(requests, registry)) }),
     export: (request) => exportModel(registry, request),
     setAlias: (request) => setAlias(registry, request),
     delete: async (request) => {
@@ -60,8 +60,7 @@ async function* exportModel(
   if (format !== ModelFormat.UNSPECIFIED && format !== ModelFormat.SAFETENSORS) {
     throw unsupportedFormat(format, 'exported');
   }
-  const model = await registry.get(reference);
-  const bytes = await registry.weights(model);
+  const bytes = await answering(async () => await registry.weights(await registry.get(reference)));
   for (const chunk of fileChunks('weights.safetensors', bytes)) yield { chunk };
 }
 
@@ -72,7 +71,8 @@ async function setAlias(registry: ModelRegistry, request: ModelsSetAliasRequest)
   violations.resourceName(request.alias, 'alias');
   violations.integer(request.version, 'version', 0, 999_999_999);
   violations.throwIfAny();
-  return { model: await registry.setAlias(request.name, request.alias, request.version, request.requestId) };
+  const { name, alias, version, requestId } = request;
+  return { model: await answering(() => registry.setAlias(name, alias, version, requestId)) };
 }
 
 async function deleteModel(registry: ModelRegistry, request: ModelsDeleteRequest): Promise<void> {
@@ -85,7 +85,7 @@ async function deleteModel(registry: ModelRegistry, request: ModelsDeleteRequest
     'must be NAME@VERSION or an id: a bare name or an alias may point elsewhere tomorrow',
   );
   violations.throwIfAny();
-  await registry.delete(request.model, request.requestId === '' ? randomUUID() : request.requestId);
+  await answering(() => registry.delete(request.model, request.requestId));
 }
 
 function checkReference(reference: string): void {

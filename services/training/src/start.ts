@@ -1,0 +1,57 @@
+import type { Bus } from '@percept/bus';
+import { createComputePool } from '@percept/compute';
+import { DatasetGateway, type Endpoints, type ServiceParts } from '@percept/gateways';
+import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
+import type { Store } from '@percept/store';
+import type { EngineName } from '@percept/tensor';
+import { trainingJob, trainingJobKind } from './job-training.js';
+import { ModelRegistry } from './model-registry.js';
+import { modelsService } from './models-service.js';
+import { trainingService } from './training-service.js';
+
+/** What the training service runs on. */
+export interface StartTrainingOptions {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly endpoints: Endpoints;
+  /** The engine of the compute workers; absent: native where it can be loaded. */
+  readonly engine?: EngineName;
+  /** Trainings at a time, each in a compute worker of its own. */
+  readonly workers: number;
+  readonly threads: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Builds Training and Models; jobs run once `start` is called. */
+export async function startTraining(options: StartTrainingOptions): Promise<ServiceParts> {
+  const { bus, store, endpoints, workers, threads, engine, onError } = options;
+  const pool = await createComputePool({
+    taskModule: new URL(import.meta.resolve('@percept/training-service/tasks')),
+    workers,
+    threads,
+    ...(engine ? { engine } : {}),
+  });
+  const datasets = new DatasetGateway(endpoints.dataset);
+  const registry = new ModelRegistry(store);
+  const repository = new JobRepository(store);
+  const dependencies = { datasets, registry, pool, datasetAddress: endpoints.dataset };
+  let runner: JobRunner | undefined;
+  return {
+    services: [trainingService({ datasets, registry }, new JobQueue(repository, bus)), modelsService(registry)],
+    kinds: [trainingJobKind],
+    start: () => {
+      runner ??= startJobRunner({
+        repository,
+        bus,
+        handlers: { [trainingJobKind]: (context) => trainingJob(context, dependencies) },
+        concurrency: workers,
+        onError,
+      });
+    },
+    close: async () => {
+      await runner?.close();
+      await pool.close();
+      datasets.close();
+    },
+  };
+}
