@@ -28,7 +28,8 @@ export class EpochBatches {
   #order: { readonly epoch: number; readonly indices: ArrayLike<number> } | undefined;
 
   constructor(split: Split, options: BatchOptions) {
-    if (!(Number.isInteger(options.batchSize) && options.batchSize >= 1)) throw new RangeError(`batch size ${options.batchSize} is not positive`);
+    if (!(Number.isInteger(options.batchSize) && options.batchSize >= 1))
+      throw new RangeError(`batch size ${options.batchSize} is not positive`);
     this.#split = split;
     this.#options = options;
     this.#count = Math.min(options.limit ?? split.count, split.count);
@@ -40,7 +41,8 @@ export class EpochBatches {
 
   /** Batch `index` of `epoch`, both from 0. Throws RangeError. */
   batch(epoch: number, index: number): LabelledBatch {
-    if (!(index >= 0 && index < this.batchesPerEpoch)) throw new RangeError(`there is no batch ${index} among ${this.batchesPerEpoch}`);
+    if (!(index >= 0 && index < this.batchesPerEpoch))
+      throw new RangeError(`there is no batch ${index} among ${this.batchesPerEpoch}`);
     const { batchSize, seed, augmentation } = this.#options;
     const order = this.#orderOf(epoch);
     const sampleIds = Int32Array.from(

@@ -42,7 +42,10 @@ function parseSplit(name: string, fileNames: readonly string[], files: ReadonlyM
     const bytes = files.get(file);
     if (bytes === undefined) throw new DatasetError(file, 'is missing');
     if (bytes.byteLength === 0 || bytes.byteLength % recordBytes !== 0) {
-      throw new DatasetError(file, `${bytes.byteLength} bytes are no whole number of records of ${recordBytes} bytes; it is truncated or no CIFAR-10 file`);
+      throw new DatasetError(
+        file,
+        `${bytes.byteLength} bytes are no whole number of records of ${recordBytes} bytes; it is truncated or no CIFAR-10 file`,
+      );
     }
     return { file, bytes };
   });
@@ -54,7 +57,8 @@ function parseSplit(name: string, fileNames: readonly string[], files: ReadonlyM
     for (let record = 0; record < bytes.byteLength / recordBytes; record++, row++) {
       const start = record * recordBytes;
       const label = bytes[start] as number;
-      if (label > 9) throw new DatasetError(file, `record ${record} at byte ${start} has the label ${label}; labels are 0 to 9`);
+      if (label > 9)
+        throw new DatasetError(file, `record ${record} at byte ${start} has the label ${label}; labels are 0 to 9`);
       labels[row] = label;
       for (let c = 0; c < channels; c++) {
         for (let p = 0; p < side * side; p++) {

@@ -16,14 +16,21 @@ export function parseIdx(bytes: Uint8Array, file: string): IdxArray {
   if (plain.byteLength < 4) throw new DatasetError(file, `${plain.byteLength} bytes are too few for an IDX header`);
   const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
   if (view.getUint16(0) !== 0) throw new DatasetError(file, 'not an IDX file: its first two bytes are not 0');
-  if (plain[2] !== 0x08) throw new DatasetError(file, `its element type is 0x${(plain[2] as number).toString(16)}; only unsigned bytes (0x8) are supported`);
+  if (plain[2] !== 0x08)
+    throw new DatasetError(
+      file,
+      `its element type is 0x${(plain[2] as number).toString(16)}; only unsigned bytes (0x8) are supported`,
+    );
   const rank = plain[3] as number;
   const header = 4 + 4 * rank;
   if (plain.byteLength < header) throw new DatasetError(file, `truncated within its header of ${header} bytes`);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
   const size = shape.reduce((product, side) => product * side, 1);
   if (plain.byteLength !== header + size) {
-    throw new DatasetError(file, `[${shape.join(', ')}] needs ${header + size} bytes, the file has ${plain.byteLength}`);
+    throw new DatasetError(
+      file,
+      `[${shape.join(', ')}] needs ${header + size} bytes, the file has ${plain.byteLength}`,
+    );
   }
   return { shape, data: plain.subarray(header) };
 }
@@ -32,6 +39,9 @@ function unpack(bytes: Uint8Array, file: string): Uint8Array {
   try {
     return gunzipSync(bytes, { maxOutputLength: largestUnpacked });
   } catch (error) {
-    throw new DatasetError(file, `its compression is corrupt (${error instanceof Error ? error.message : String(error)})`);
+    throw new DatasetError(
+      file,
+      `its compression is corrupt (${error instanceof Error ? error.message : String(error)})`,
+    );
   }
 }

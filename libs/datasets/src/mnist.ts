@@ -1,4 +1,4 @@
-import { noAugmentation, type DatasetDeclaration, type LoadedDataset } from './dataset.js';
+import { type DatasetDeclaration, type LoadedDataset, noAugmentation } from './dataset.js';
 import { DatasetError } from './errors.js';
 import { parseIdx } from './idx.js';
 import { Split } from './split.js';
@@ -11,7 +11,8 @@ const channels = 3;
 /** The embedded sample of MNIST: digits padded to 32x32, grey copied to three channels. */
 export const mnistDeclaration: DatasetDeclaration = {
   name: 'mnist-5k',
-  description: 'A stratified sample of MNIST: 4,000 training and 1,000 test digits, padded to 32x32, grey in three channels',
+  description:
+    'A stratified sample of MNIST: 4,000 training and 1,000 test digits, padded to 32x32, grey in three channels',
   classNames: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
   height: padded,
   width: padded,
@@ -43,7 +44,13 @@ export function parseMnist(files: MnistFiles): LoadedDataset {
   };
 }
 
-function parseSplit(name: string, imageBytes: Uint8Array, imageFile: string, labelBytes: Uint8Array, labelFile: string): Split {
+function parseSplit(
+  name: string,
+  imageBytes: Uint8Array,
+  imageFile: string,
+  labelBytes: Uint8Array,
+  labelFile: string,
+): Split {
   const images = parseIdx(imageBytes, imageFile);
   const labels = parseIdx(labelBytes, labelFile);
   const [count = 0, height, width] = images.shape;

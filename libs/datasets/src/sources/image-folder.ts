@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { permutation } from '@percept/tensor';
 import { decode } from 'fast-png';
-import { noAugmentation, type LoadedDataset } from '../dataset.js';
+import { type LoadedDataset, noAugmentation } from '../dataset.js';
 import { DatasetError } from '../errors.js';
 import { Split } from '../split.js';
 
@@ -18,9 +18,15 @@ export interface ImageFolderOptions {
  * Reads a folder with one folder of PNG files per class, all of one size; a seeded part becomes the test split.
  * Throws DatasetError naming the file.
  */
-export async function loadImageFolder(folder: string, { name, testFraction, seed }: ImageFolderOptions): Promise<LoadedDataset> {
-  const classNames = (await readdir(folder, { withFileTypes: true })).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
-  if (classNames.length < 2) throw new DatasetError(folder, `needs at least two folders, one per class, has ${classNames.length}`);
+export async function loadImageFolder(
+  folder: string,
+  { name, testFraction, seed }: ImageFolderOptions,
+): Promise<LoadedDataset> {
+  const classNames = (await readdir(folder, { withFileTypes: true }))
+    .flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+    .sort();
+  if (classNames.length < 2)
+    throw new DatasetError(folder, `needs at least two folders, one per class, has ${classNames.length}`);
   const images: Uint8Array[] = [];
   const labels: number[] = [];
   let shape: readonly [number, number, number] | undefined;
@@ -29,7 +35,10 @@ export async function loadImageFolder(folder: string, { name, testFraction, seed
       const image = decodePng(await readFile(path.join(folder, className, file)), `${className}/${file}`);
       shape ??= image.shape;
       if (image.shape.join() !== shape.join()) {
-        throw new DatasetError(`${className}/${file}`, `is [${image.shape.join(', ')}], the images before it are [${shape.join(', ')}]`);
+        throw new DatasetError(
+          `${className}/${file}`,
+          `is [${image.shape.join(', ')}], the images before it are [${shape.join(', ')}]`,
+        );
       }
       images.push(image.pixels);
       labels.push(label);
@@ -40,7 +49,12 @@ export async function loadImageFolder(folder: string, { name, testFraction, seed
   const testCount = Math.max(1, Math.round(images.length * testFraction));
   const cut = (splitName: string, indices: ArrayLike<number>): Split => {
     const pixels = new Uint8Array(Buffer.concat(Array.from(indices, (i) => images[i] as Uint8Array)));
-    return new Split(splitName, shape as readonly [number, number, number], pixels, Uint16Array.from(indices, (i) => labels[i] as number));
+    return new Split(
+      splitName,
+      shape as readonly [number, number, number],
+      pixels,
+      Uint16Array.from(indices, (i) => labels[i] as number),
+    );
   };
   const channels = shape[2];
   return {
@@ -63,7 +77,11 @@ export async function loadImageFolder(folder: string, { name, testFraction, seed
 }
 
 function decodePng(bytes: Uint8Array, file: string): { shape: [number, number, number]; pixels: Uint8Array } {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) throw new DatasetError(file, 'is a JPEG; only PNG images are supported, since JPEG decoders differ in the last bit');
+  if (bytes[0] === 0xff && bytes[1] === 0xd8)
+    throw new DatasetError(
+      file,
+      'is a JPEG; only PNG images are supported, since JPEG decoders differ in the last bit',
+    );
   let image: ReturnType<typeof decode>;
   try {
     image = decode(bytes);
@@ -71,7 +89,8 @@ function decodePng(bytes: Uint8Array, file: string): { shape: [number, number, n
     throw new DatasetError(file, `is no sound PNG (${error instanceof Error ? error.message : String(error)})`);
   }
   const { width, height, channels, depth, data, palette } = image;
-  if (palette || depth !== 8 || ![1, 3, 4].includes(channels)) throw new DatasetError(file, 'must be grey or RGB of 8 bits per channel');
+  if (palette || depth !== 8 || ![1, 3, 4].includes(channels))
+    throw new DatasetError(file, 'must be grey or RGB of 8 bits per channel');
   const pixels = new Uint8Array(width * height * 3);
   for (let i = 0; i < width * height; i++) {
     for (let c = 0; c < 3; c++) pixels[i * 3 + c] = data[i * channels + (channels === 1 ? 0 : c)] as number;
