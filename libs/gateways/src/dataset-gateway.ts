@@ -119,5 +119,7 @@ function joinSamples(parts: readonly Samples[]): Samples {
 }
 
 function floats(images: Tensor): Float32Array {
-  return decodeTensor(images, 'images', { dtypes: ['FLOAT32'] }).data as Float32Array;
+  // The bytes of an answer are a Buffer somewhere in a larger one, aligned to nothing.
+  const aligned = { ...images, data: new Uint8Array(images.data) };
+  return decodeTensor(aligned, 'images', { dtypes: ['FLOAT32'] }).data as Float32Array;
 }

@@ -70,9 +70,12 @@ export async function trainingJob(context: JobContext, dependencies: TrainingJob
   return jobResult(model, ownTeacherId ?? '');
 }
 
-/** Trains one model and registers it; the registration is the same however often it is repeated. */
+/** Trains one model and registers it, unless an earlier attempt did. */
 async function runStage(stage: Stage, context: JobContext, dependencies: TrainingJobDependencies): Promise<Model> {
   const { plan } = stage;
+  const origin = `${context.job.id}-${stage.name}`;
+  const registered = await dependencies.registry.registeredBy(plan.name, origin);
+  if (registered !== undefined) return registered;
   await log(context, describeStage(stage));
   const outcome = await runTask(stage, context, dependencies);
   context.signal.throwIfAborted();
@@ -87,7 +90,7 @@ async function runStage(stage: Stage, context: JobContext, dependencies: Trainin
       description: '',
       parameterCount: outcome.parameterCount,
     },
-    `${context.job.id}-${stage.name}`,
+    origin,
   );
   await log(context, `registered ${model.name}@${model.version} (${model.id})`);
   return model;

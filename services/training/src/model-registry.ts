@@ -77,6 +77,14 @@ export class ModelRegistry {
     return await this.#model(entry, index);
   }
 
+  /** The model that an origin registered under a name, unless it was deleted since. */
+  async registeredBy(name: string, origin: string): Promise<Model | undefined> {
+    const { index } = await this.#index(name);
+    const id = index.requests.find(({ requestId }) => requestId === origin)?.modelId;
+    const entry = index.versions.find((known) => known.id === id);
+    return entry && (await this.#model(entry, index));
+  }
+
   /** The weights of a model, as its digest says. @throws ModelNotFoundError. */
   async weights(model: Model): Promise<Uint8Array> {
     const stored = await findObject(this.#store, weightsKey(model.id));
