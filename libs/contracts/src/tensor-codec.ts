@@ -130,8 +130,8 @@ function shapeViolation(
 
 function viewOf({ dtype, data }: Tensor): TensorData {
   if (dtype === DataType.UINT8) return data;
-  // A decoded message is a view into the received buffer and may begin at any byte.
-  const aligned = data.byteOffset % 4 === 0 ? data : data.slice();
+  // A decoded message is a view into the received buffer and may begin at any byte; the slice of a Buffer would share its memory.
+  const aligned = data.byteOffset % 4 === 0 ? data : Uint8Array.from(data);
   const elements = aligned.byteLength / 4;
   return dtype === DataType.FLOAT32
     ? new Float32Array(aligned.buffer, aligned.byteOffset, elements)

@@ -1,0 +1,113 @@
+import type { CurvePoint } from '@percept/measures';
+import { svgText } from './svg.js';
+
+/** One curve of a chart. */
+export interface ChartSeries {
+  readonly label: string;
+  readonly colour: string;
+  readonly dashed: boolean;
+  readonly curve: readonly CurvePoint[];
+}
+
+/** Where a chart stands within its drawing. */
+export interface ChartFrame {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Draws robust accuracy over the budget: axes, 95 % bands, curves, the training budget, and a legend below. */
+export function curveChart(
+  series: readonly ChartSeries[],
+  frame: ChartFrame,
+  trainingEpsilon: number,
+  budgetUnit: BudgetUnit,
+): string[] {
+  const last = Math.max(...series.flatMap(({ curve }) => curve.map(({ epsilon }) => epsilon)), 1e-9);
+  const x = (epsilon: number): number => round(frame.left + (epsilon / last) * frame.width);
+  const y = (accuracy: number): number => round(frame.top + (1 - accuracy) * frame.height);
+  const body: string[] = [];
+  for (let tenth = 0; tenth <= 10; tenth += 2) {
+    const at = y(tenth / 10);
+    body.push(`<line x1="${frame.left}" y1="${at}" x2="${frame.left + frame.width}" y2="${at}" stroke="#e2e2e2"/>`);
+    body.push(svgText(frame.left - 8, at + 4, `${tenth * 10} %`, { anchor: 'end', size: 11 }));
+  }
+  for (const tick of budgetUnit.ticks(last)) {
+    body.push(
+      `<line x1="${x(tick)}" y1="${frame.top + frame.height}" x2="${x(tick)}" y2="${frame.top + frame.height + 4}" stroke="#555"/>`,
+    );
+    body.push(svgText(x(tick), frame.top + frame.height + 18, budgetUnit.label(tick), { anchor: 'middle', size: 11 }));
+  }
+  if (trainingEpsilon > 0 && trainingEpsilon <= last) {
+    body.push(
+      `<line x1="${x(trainingEpsilon)}" y1="${frame.top}" x2="${x(trainingEpsilon)}" y2="${frame.top + frame.height}" stroke="#999" stroke-dasharray="2 3"/>`,
+      svgText(x(trainingEpsilon) + 4, frame.top + 11, 'training budget', { size: 10, fill: '#666' }),
+    );
+  }
+  for (const { curve, colour } of series) {
+    const upper = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.upper)}`);
+    const lower = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.lower)}`).reverse();
+    body.push(`<polygon points="${[...upper, ...lower].join(' ')}" fill="${colour}" fill-opacity="0.12"/>`);
+  }
+  for (const { curve, colour, dashed } of series) {
+    const points = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.estimate)}`).join(' ');
+    body.push(
+      `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
+    );
+  }
+  body.push(
+    `<path d="M${frame.left} ${frame.top}V${frame.top + frame.height}H${frame.left + frame.width}" fill="none" stroke="#555"/>`,
+    svgText(frame.left + frame.width / 2, frame.top + frame.height + 38, budgetUnit.title, { anchor: 'middle' }),
+    svgText(frame.left - 46, frame.top + frame.height / 2, 'robust accuracy', { anchor: 'middle', rotate: -90 }),
+  );
+  return body;
+}
+
+/** A legend of one entry per series, in columns below a chart; answers with the drawing and its height. */
+export function chartLegend(
+  series: readonly ChartSeries[],
+  left: number,
+  top: number,
+  width: number,
+): { body: string[]; height: number } {
+  const columnWidth = 230;
+  const columns = Math.max(1, Math.floor(width / columnWidth));
+  const body = series.flatMap(({ label, colour, dashed }, i) => {
+    const x = left + (i % columns) * columnWidth;
+    const y = top + Math.floor(i / columns) * 20;
+    return [
+      `<line x1="${x}" y1="${y}" x2="${x + 26}" y2="${y}" stroke="${colour}" stroke-width="3"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
+      svgText(x + 34, y + 4, label),
+    ];
+  });
+  return { body, height: Math.ceil(series.length / columns) * 20 };
+}
+
+/** How budgets are written on an axis. */
+export interface BudgetUnit {
+  readonly title: string;
+  ticks(last: number): number[];
+  label(epsilon: number): string;
+}
+
+/** Budgets in 255ths where the grid is made of them, in plain numbers elsewhere. */
+export function budgetUnitOf(grid: readonly number[], norm: number): BudgetUnit {
+  const in255 = grid.every((epsilon) => Math.abs(epsilon * 255 - Math.round(epsilon * 255)) < 1e-6);
+  const scale = in255 ? 255 : 1;
+  const ball = norm === Number.POSITIVE_INFINITY ? 'l∞' : `l${norm}`;
+  return {
+    title: `perturbation budget ε in the ${ball} norm${in255 ? ', in 255ths' : ''}`,
+    ticks: (last) => {
+      const wanted = (last * scale) / 8;
+      const step =
+        [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50].find((size) => size >= wanted - 1e-9) ?? wanted;
+      return Array.from({ length: Math.floor((last * scale) / step + 1e-9) + 1 }, (_, i) => (i * step) / scale);
+    },
+    label: (epsilon) => String(Number((epsilon * scale).toFixed(3))),
+  };
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,89 @@
+import type {
+  ClassCollapse,
+  CurvePoint,
+  HonestyIndicator,
+  LemmaCheck,
+  NamedAttack,
+  SampleSmoothness,
+} from '@percept/measures';
+
+/** Everything a report shows. Images are flattened NHWC float32 in [0, 1]; budgets in pixel units. */
+export interface ReportData {
+  readonly title: string;
+  readonly dataset: ReportDataset;
+  readonly models: readonly ReportModel[];
+  readonly figures: {
+    /** Starts of figure 4.2, one image per class. */
+    readonly starts?: Float32Array;
+    /** The image that figure 1.1 perturbs, with its class and the class aimed at. */
+    readonly source?: {
+      readonly image: Float32Array;
+      readonly label: number;
+      readonly target: number;
+      readonly sampleId: number;
+    };
+  };
+  /** Every setting of the evaluation, plain JSON. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly engine: { readonly name: string; readonly version: string; readonly path: string; readonly threads: number };
+  readonly perceptVersion: string;
+}
+
+/** The data that models were measured on. */
+export interface ReportDataset {
+  readonly name: string;
+  readonly split: string;
+  readonly samples: number;
+  /** SHA-256 of the split. */
+  readonly digest: string;
+  readonly classNames: readonly string[];
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** The budget that models were trained against. */
+  readonly trainingEpsilon: number;
+  readonly norm: number;
+}
+
+/** One model with its measures. */
+export interface ReportModel {
+  readonly name: string;
+  readonly displayName: string;
+  readonly recipe: string;
+  readonly preset: string;
+  readonly parameters: Readonly<Record<string, number>>;
+  /** SHA-256 of the weights. */
+  readonly digest: string;
+  readonly spec: { readonly architecture: string; readonly width: number; readonly blocks: readonly number[] };
+  readonly epochs: number;
+  readonly seed: number;
+  readonly dataset: string;
+  readonly profile: {
+    readonly strategy: string;
+    readonly attacks: readonly NamedAttack[];
+    readonly curve: readonly CurvePoint[];
+    readonly gradientImageSteps: number;
+    readonly forwardImagePasses: number;
+    readonly rejectedWitnesses: number;
+    readonly witnessesSha256: string;
+  };
+  readonly collapse: ClassCollapse;
+  readonly honesty?: readonly HonestyIndicator[];
+  readonly smoothness?: { readonly mean: SampleSmoothness; readonly samples: number; readonly lemma: LemmaCheck };
+  /** Figure 4.2's strip: one image per class. */
+  readonly strip?: { readonly images: Float32Array; readonly success: Uint8Array; readonly confidence: Float64Array };
+  /** Figure 1.1's pictures: one per budget. */
+  readonly sweep?: {
+    readonly budgets: readonly number[];
+    readonly images: readonly Float32Array[];
+    readonly predictions: readonly number[];
+    readonly confidences: readonly number[];
+  };
+}
+
+/** The curve's point at the training budget, where the grid has it. */
+export function pointAtTrainingBudget(model: ReportModel, { trainingEpsilon }: ReportDataset): CurvePoint | undefined {
+  return model.profile.curve.find(
+    ({ epsilon }) => Math.abs(epsilon - trainingEpsilon) <= 1e-9 * Math.max(1, trainingEpsilon),
+  );
+}
