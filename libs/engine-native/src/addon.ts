@@ -107,6 +107,23 @@ export interface Addon {
     dGamma: Float32Array,
     dBeta: Float32Array,
   ): void;
+  batchNormTrainGradGrad(
+    uInput: Float32Array,
+    uGamma: Float32Array,
+    uBeta: Float32Array,
+    dy: Float32Array,
+    x: Float32Array,
+    gamma: Float32Array,
+    beta: Float32Array,
+    mean: Float32Array,
+    variance: Float32Array,
+    dVariance: Float32Array | null,
+    epsilon: number,
+    relu: boolean,
+    dDy: Float32Array,
+    dX: Float32Array,
+    dGamma: Float32Array,
+  ): void;
   batchNormInference(
     x: Float32Array,
     gamma: Float32Array,

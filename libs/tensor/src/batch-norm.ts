@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { composedBatchNormInference, composedBatchNormTrain } from './composed-batch-norm.js';
+import { hasKernel, runKernel, runKernelForAll } from './kernel-call.js';
 
 /** The result of a training-mode batch normalisation. */
 export interface BatchNormTraining {
@@ -9,8 +11,6 @@ export interface BatchNormTraining {
   readonly variance: tf.Tensor1D;
 }
 
-const spatialAxes = [0, 1, 2];
-
 /** Normalises by the batch's own statistics: gamma (x - mean) / sqrt(variance + epsilon) + beta. All gradients flow, twice. */
 export function batchNormTrain(
   x: tf.Tensor4D,
@@ -18,14 +18,23 @@ export function batchNormTrain(
   beta: tf.Tensor1D,
   epsilon: number,
 ): BatchNormTraining {
-  const mean = tf.mean(x, spatialAxes) as tf.Tensor1D;
-  const centred = tf.sub(x, mean);
-  const variance = tf.mean(tf.square(centred), spatialAxes) as tf.Tensor1D;
-  const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
-  return { output: tf.add(tf.mul(centred, scale), beta) as tf.Tensor4D, mean, variance };
+  if (!hasKernel('BatchNormTrain')) return composedBatchNormTrain(x, gamma, beta, epsilon);
+  return fusedTraining(x, gamma, beta, epsilon, false);
 }
 
-/** Normalises by given statistics: x scale + (beta - mean scale), scale = gamma / sqrt(variance + epsilon). */
+/** `batchNormTrain` followed by a relu, in one pass where the engine can. */
+export function batchNormReluTrain(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+): BatchNormTraining {
+  if (hasKernel('BatchNormTrain')) return fusedTraining(x, gamma, beta, epsilon, true);
+  const { output, mean, variance } = composedBatchNormTrain(x, gamma, beta, epsilon);
+  return { output: tf.relu(output), mean, variance };
+}
+
+/** Normalises by given statistics: gamma (x - mean) / sqrt(variance + epsilon) + beta. All gradients flow, twice. */
 export function batchNormInference(
   x: tf.Tensor4D,
   gamma: tf.Tensor1D,
@@ -34,6 +43,36 @@ export function batchNormInference(
   variance: tf.Tensor1D,
   epsilon: number,
 ): tf.Tensor4D {
-  const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon)));
-  return tf.add(tf.mul(x, scale), tf.sub(beta, tf.mul(mean, scale))) as tf.Tensor4D;
+  if (!hasKernel('BatchNormInference')) return composedBatchNormInference(x, gamma, beta, mean, variance, epsilon);
+  return runKernel('BatchNormInference', { x, gamma, beta, mean, variance }, { epsilon, relu: false });
+}
+
+/** `batchNormInference` followed by a relu, in one pass where the engine can. */
+export function batchNormReluInference(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  mean: tf.Tensor1D,
+  variance: tf.Tensor1D,
+  epsilon: number,
+): tf.Tensor4D {
+  if (!hasKernel('BatchNormInference')) {
+    return tf.relu(composedBatchNormInference(x, gamma, beta, mean, variance, epsilon));
+  }
+  return runKernel('BatchNormInference', { x, gamma, beta, mean, variance }, { epsilon, relu: true });
+}
+
+function fusedTraining(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+  relu: boolean,
+): BatchNormTraining {
+  const [output, mean, variance] = runKernelForAll<[tf.Tensor4D, tf.Tensor1D, tf.Tensor1D]>(
+    'BatchNormTrain',
+    { x, gamma, beta },
+    { epsilon, relu },
+  );
+  return { output, mean, variance };
 }

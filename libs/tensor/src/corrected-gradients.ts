@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-
-type GradientTable = Record<string, () => tf.Tensor>;
+import { batchNormGradients } from './batch-norm-gradients.js';
+import { crossEntropyGradients } from './cross-entropy-gradients.js';
+import { type GradientTable, hasKernel, runKernel } from './kernel-call.js';
 
 /** Gradient of an element-wise function whose derivative is computed from its input, so that it can be differentiated again. */
 function fromInput(kernelName: string, inputName: string, derivative: (x: tf.Tensor) => tf.Tensor): tf.GradConfig {
@@ -67,6 +68,17 @@ function extremum(kernelName: string): tf.GradConfig {
   };
 }
 
+/** The sum of x over the axes along which `shape` was broadcast to it. */
+function sumToShape(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
+  const axes = tf.broadcast_util.getReductionAxes([...shape], x.shape);
+  return tf.reshape(axes.length === 0 ? x : tf.sum(x, axes), [...shape]);
+}
+
+/** dy where x > 0, and 0 elsewhere. */
+function reluGradient(dy: tf.Tensor, x: tf.Tensor): tf.Tensor {
+  return hasKernel('ReluGrad') ? runKernel('ReluGrad', { dy, x }) : tf.mul(dy, tf.step(x));
+}
+
 const softmaxOf = (attrs: tf.NamedAttrMap, x: tf.Tensor): tf.Tensor => tf.softmax(x, attrs['dim'] as number);
 
 /**
@@ -102,6 +114,56 @@ const corrected: readonly tf.GradConfig[] = [
         return tf.sub(dy as tf.Tensor, tf.mul(tf.sum(dy as tf.Tensor, axis, true), y));
       },
     }),
+  },
+  {
+    kernelName: 'Relu',
+    inputsToSave: ['x'],
+    gradFunc: (dy, saved): GradientTable => ({ x: () => reluGradient(dy as tf.Tensor, saved[0] as tf.Tensor) }),
+  },
+  {
+    kernelName: 'ReluGrad',
+    inputsToSave: ['dy', 'x'],
+    gradFunc: (u, saved): GradientTable => {
+      const x = saved[1] as tf.Tensor;
+      return { dy: () => reluGradient(u as tf.Tensor, x), x: () => tf.zerosLike(x) };
+    },
+  },
+  {
+    kernelName: 'Pow',
+    inputsToSave: ['a', 'b'],
+    gradFunc: (gradient, saved): GradientTable => {
+      const dy = gradient as tf.Tensor;
+      const [base, exponent] = saved as [tf.Tensor, tf.Tensor];
+      return {
+        a: () => sumToShape(tf.mul(dy, tf.mul(exponent, tf.pow(base, tf.sub(exponent, 1)))), base.shape),
+        b: () => {
+          const logarithm = tf.where(tf.greater(base, 0), tf.log(base), tf.zerosLike(base));
+          return sumToShape(tf.mul(dy, tf.mul(tf.pow(base, exponent), logarithm)), exponent.shape);
+        },
+      };
+    },
+  },
+  {
+    kernelName: 'FusedBatchNorm',
+    inputsToSave: ['x', 'mean', 'variance', 'scale'],
+    gradFunc: (gradient, saved, attrs): GradientTable => {
+      const dy = gradient as tf.Tensor;
+      const [x, mean, variance, scale] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor | undefined];
+      const { varianceEpsilon } = attrs as unknown as { varianceEpsilon: number };
+      const inverse = (): tf.Tensor => tf.rsqrt(tf.add(variance, varianceEpsilon));
+      const scaled = (): tf.Tensor => (scale === undefined ? dy : tf.mul(dy, scale));
+      const centred = (): tf.Tensor => tf.sub(x, mean);
+      return {
+        x: () => tf.mul(scaled(), inverse()),
+        mean: () => sumToShape(tf.neg(tf.mul(scaled(), inverse())), mean.shape),
+        variance: () => {
+          const slope = tf.mul(tf.pow(inverse(), 3), -0.5);
+          return sumToShape(tf.mul(tf.mul(scaled(), centred()), slope), variance.shape);
+        },
+        scale: () => sumToShape(tf.mul(dy, tf.mul(centred(), inverse())), mean.shape),
+        offset: () => sumToShape(dy, mean.shape),
+      };
+    },
   },
   extremum('Max'),
   extremum('Min'),
@@ -155,6 +217,8 @@ const corrected: readonly tf.GradConfig[] = [
     zeroGradient(name, ['a', 'b']),
   ),
   zeroGradient('LogicalNot', ['x']),
+  ...batchNormGradients,
+  ...crossEntropyGradients,
 ];
 
 interface ConvolutionAttributes {

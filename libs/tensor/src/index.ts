@@ -1,4 +1,10 @@
-export { type BatchNormTraining, batchNormInference, batchNormTrain } from './batch-norm.js';
+export {
+  type BatchNormTraining,
+  batchNormInference,
+  batchNormReluInference,
+  batchNormReluTrain,
+  batchNormTrain,
+} from './batch-norm.js';
 export { conv2d } from './convolution.js';
 export { registerCorrectedGradients } from './corrected-gradients.js';
 export {
@@ -12,6 +18,7 @@ export {
 export { type InputGradient, inputGradient } from './input-gradient.js';
 export { dense, globalMeanPool, relu } from './layers.js';
 export { linfStep } from './linf-step.js';
+export { type ParameterGradients, parameterGradients } from './parameter-gradients.js';
 export { type PhiloxCounter, type PhiloxKey, philoxBlock } from './philox.js';
 export { permutation, type RandomKey, RandomStream, uniformArray, unitSphereVector } from './random-stream.js';
 export {

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runKernelForAll } from './kernel-call.js';
 
 /** Settings of one optimiser step. */
 export interface SgdSettings {
@@ -9,6 +10,31 @@ export interface SgdSettings {
 
 /** One step of SGD as PyTorch has it: v <- momentum v + (g + weightDecay p), p <- p - learningRate v. Updates both variables in place. */
 export function sgdMomentumStep(
+  parameter: tf.Variable,
+  velocity: tf.Variable,
+  gradient: tf.Tensor,
+  settings: SgdSettings,
+): void {
+  if (!hasKernel('SgdMomentum')) {
+    composedSgdMomentumStep(parameter, velocity, gradient, settings);
+    return;
+  }
+  const { learningRate, momentum, weightDecay } = settings;
+  tf.tidy(() => {
+    const inputs = { parameter, velocity, gradient };
+    const [newParameter, newVelocity] = runKernelForAll<tf.Tensor[]>('SgdMomentum', inputs, {
+      learningRate,
+      momentum,
+      weightDecay,
+    });
+    // Absent when the kernel could change the variables in place.
+    if (newParameter) parameter.assign(newParameter);
+    if (newVelocity) velocity.assign(newVelocity);
+  });
+}
+
+/** `sgdMomentumStep` out of TF.js's own operations. */
+export function composedSgdMomentumStep(
   parameter: tf.Variable,
   velocity: tf.Variable,
   gradient: tf.Tensor,

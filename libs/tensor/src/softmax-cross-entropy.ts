@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { hasKernel, runKernel } from './kernel-call.js';
 
 /** log sum_k exp(z_k) of each row, [batch]; stable, and differentiable any number of times. */
 export function logSumExp(logits: tf.Tensor2D): tf.Tensor1D {
@@ -22,6 +23,12 @@ export function logSoftmax(logits: tf.Tensor2D): tf.Tensor2D {
 
 /** Cross-entropy -sum_k t_k log softmax(z)_k of each row, [batch]; `targets` are rows of probabilities and may be differentiated too. */
 export function softmaxCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Tensor1D {
+  if (hasKernel('SoftmaxCrossEntropy')) return runKernel('SoftmaxCrossEntropy', { logits, targets });
+  return composedSoftmaxCrossEntropy(logits, targets);
+}
+
+/** `softmaxCrossEntropy` out of TF.js's own operations. */
+export function composedSoftmaxCrossEntropy(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.Tensor1D {
   return tf.neg(tf.sum(tf.mul(targets, logSoftmax(logits)), 1)) as tf.Tensor1D;
 }
 

@@ -76,6 +76,65 @@ void batchNormTrainGrad(const Arguments& a, EngineState& state) {
   kernels().normaliseTrainGrad(dy, x, dx, how, scale, xFactor, constant, rows, channels, state.threads);
 }
 
+/**
+ * batchNormTrainGradGrad(uInput, uGamma, uBeta, dy, x, gamma, beta, mean, variance, dVariance or null, epsilon, relu, dDy, dX, dGamma):
+ * the gradient of <uInput, dx> + <uGamma, dGamma> + <uBeta, dBeta>, these three from batchNormTrainGrad, with respect to dy, x and gamma.
+ */
+void batchNormTrainGradGrad(const Arguments& a, EngineState& state) {
+  const auto [rows, channels] = matrixOf(a, 4, 5);
+  const float* u = a.floats(0, rows * channels);
+  const float* uGamma = a.floats(1, channels);
+  const float* uBeta = a.floats(2, channels);
+  const float* dy = a.floats(3, rows * channels);
+  const float* x = a.floats(4, rows * channels);
+  const float* gamma = a.floats(5, channels);
+  const float* beta = a.floats(6, channels);
+  const float* mean = a.floats(7, channels);
+  const float* variance = a.floats(8, channels);
+  const float* dVariance = a.optionalFloats(9, channels);
+  const double epsilon = a.number(10);
+  const bool relu = a.flag(11);
+  float* dDy = a.floats(12, rows * channels);
+  float* dX = a.floats(13, rows * channels);
+  float* dGamma = a.floats(14, channels);
+
+  float* vectors = state.scratch(8 * channels);
+  float* scale = vectors;
+  float* dyOnU = vectors + channels;
+  float* dyConstant = vectors + 2 * channels;
+  float* dyOnX = vectors + 3 * channels;
+  float* xOnU = vectors + 4 * channels;
+  float* xConstant = vectors + 5 * channels;
+  float* xOnX = vectors + 6 * channels;
+  float* xOnDy = vectors + 7 * channels;
+  double* sums = state.wideScratch(5 * channels);
+  scaleOf(gamma, variance, epsilon, channels, scale);
+  const Normalisation how{mean, scale, beta, relu};
+  kernels().normaliseSecondSums(u, dy, x, how, sums, rows, channels, state.threads);
+  const double n = static_cast<double>(rows);
+  for (size_t c = 0; c < channels; c++) {
+    const double i = 1.0 / std::sqrt(variance[c] + epsilon);
+    const double meanU = sums[c] / n;
+    const double meanG = sums[channels + c] / n;
+    // Means of u and of masked dy against the normalised input.
+    const double a1 = i * sums[2 * channels + c] / n;
+    const double b1 = i * sums[3 * channels + c] / n;
+    const double s = sums[4 * channels + c] - n * meanU * meanG - n * a1 * b1;
+    const double g = gamma[c];
+    const double ofVariance = dVariance ? 2.0 * dVariance[c] / n : 0.0;
+    dGamma[c] = static_cast<float>(i * s);
+    dyOnU[c] = static_cast<float>(g * i);
+    dyConstant[c] = static_cast<float>(uBeta[c] - g * i * meanU);
+    dyOnX[c] = static_cast<float>(i * (uGamma[c] - g * i * a1));
+    xOnU[c] = static_cast<float>(ofVariance - g * i * i * b1);
+    xOnDy[c] = static_cast<float>(i * (uGamma[c] - g * i * a1));
+    xOnX[c] = static_cast<float>(i * i * (2 * g * i * a1 * b1 - uGamma[c] * b1 - g * i * s / n));
+    xConstant[c] = static_cast<float>(g * i * i * (meanU * b1 + meanG * a1) - i * uGamma[c] * meanG - ofVariance * meanU);
+  }
+  const SecondFactors factors{dyOnU, dyConstant, dyOnX, xOnU, xConstant, xOnX, xOnDy};
+  kernels().normaliseSecondGrad(u, dy, x, dDy, dX, how, factors, rows, channels, state.threads);
+}
+
 /** batchNormInference(x, gamma, beta, mean, variance, epsilon, relu, out) */
 void batchNormInference(const Arguments& a, EngineState& state) {
   const auto [rows, channels] = matrixOf(a, 0, 1);
@@ -100,6 +159,7 @@ void batchNormInferenceInputGrad(const Arguments& a, EngineState& state) {
 extern const NamedBinding normalisationBindings[] = {
     {"batchNormTrain", batchNormTrain},
     {"batchNormTrainGrad", batchNormTrainGrad},
+    {"batchNormTrainGradGrad", batchNormTrainGradGrad},
     {"batchNormInference", batchNormInference},
     {"batchNormInferenceInputGrad", batchNormInferenceInputGrad},
 };

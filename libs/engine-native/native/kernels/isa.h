@@ -20,6 +20,9 @@ void normaliseInputGrad(const float*, const float*, float*, const Normalisation&
 void normaliseGradSums(const float*, const float*, const Normalisation&, double*, double*, size_t, size_t, int);
 void normaliseTrainGrad(const float*, const float*, float*, const Normalisation&, const float*, const float*,
                         const float*, size_t, size_t, int);
+void normaliseSecondSums(const float*, const float*, const float*, const Normalisation&, double*, size_t, size_t, int);
+void normaliseSecondGrad(const float*, const float*, const float*, float*, float*, const Normalisation&,
+                         const SecondFactors&, size_t, size_t, int);
 void sgdMomentum(float*, float*, const float*, size_t, float, float, float, int);
 void linfStep(const float*, const float*, const float*, float*, size_t, float, float, int);
 

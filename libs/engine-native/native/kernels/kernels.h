@@ -60,6 +60,12 @@ struct Normalisation {
   bool relu;
 };
 
+/** Per-channel factors of the second derivative of a normalisation. */
+struct SecondFactors {
+  const float *dyOnU, *dyConstant, *dyOnX;
+  const float *xOnU, *xConstant, *xOnX, *xOnDy;
+};
+
 /**
  * The kernels of one instruction set. All arrays are contiguous float32; rows x channels means a row-major matrix with channels last.
  * Results depend on shapes only, never on the number of threads. No kernel allocates more than a few pages or throws.
@@ -91,6 +97,16 @@ struct Kernels {
   void (*normaliseTrainGrad)(const float* dy, const float* x, float* out, const Normalisation& how,
                              const float* dyFactor, const float* xFactor, const float* constant, size_t rows,
                              size_t channels, int threads);
+  /**
+   * The sums that the second derivative needs, each [channels], one after the other: of u, of masked dy, of u (x - mean),
+   * of masked dy (x - mean), of u times masked dy.
+   */
+  void (*normaliseSecondSums)(const float* u, const float* dy, const float* x, const Normalisation& how, double* sums,
+                              size_t rows, size_t channels, int threads);
+  /** dDy = mask (onDy . (u, 1, x - mean)); dX = onX . (u, 1, x - mean, masked dy), each with per-channel factors. */
+  void (*normaliseSecondGrad)(const float* u, const float* dy, const float* x, float* dDy, float* dX,
+                              const Normalisation& how, const SecondFactors& factors, size_t rows, size_t channels,
+                              int threads);
   /** velocity = momentum velocity + (gradient + weightDecay parameter); parameter -= learningRate velocity. */
   void (*sgdMomentum)(float* parameter, float* velocity, const float* gradient, size_t length, float learningRate,
                       float momentum, float weightDecay, int threads);

@@ -299,4 +299,95 @@ void normaliseTrainGrad(const float* dy, const float* x, float* out, const Norma
   });
 }
 
+void normaliseSecondSums(const float* u, const float* dy, const float* x, const Normalisation& how, double* sums,
+                         size_t rows, size_t channels, int threads) {
+  constexpr size_t kinds = 5;
+  const Layout layout(rows, channels);
+  const Repeated means(how.mean, channels, layout);
+  const Repeated scales(how.scale, channels, layout);
+  const Repeated betas(how.beta, channels, layout);
+  const float* mean = means.data();
+  const float* scale = scales.data();
+  const float* beta = betas.data();
+  const bool relu = how.relu;
+  const size_t perChunk = channels * kinds;
+  float* partial = new float[layout.chunks * perChunk];
+  overChunks(layout, threads, [=, &layout](size_t chunk) {
+    Accumulator scratch(layout.period * kinds);
+    float* sumU = scratch.data();
+    float* sumDy = sumU + layout.period;
+    float* productU = sumDy + layout.period;
+    float* productDy = productU + layout.period;
+    float* cross = productDy + layout.period;
+    overPeriods(layout, chunk, [=](size_t start, size_t n) {
+      const float* from = x + start;
+      const float* g = dy + start;
+      const float* v = u + start;
+#pragma omp simd
+      for (size_t i = 0; i < n; i++) {
+        const float d = from[i] - mean[i];
+        const float masked = !relu || d * scale[i] + beta[i] > 0 ? g[i] : 0.0f;
+        sumU[i] += v[i];
+        sumDy[i] += masked;
+        productU[i] += v[i] * d;
+        productDy[i] += masked * d;
+        cross[i] += v[i] * masked;
+      }
+    });
+    for (size_t kind = 0; kind < kinds; kind++) {
+      foldCopies(sumU + kind * layout.period, partial + chunk * perChunk + kind * channels, channels, layout.copies);
+    }
+  });
+  for (size_t i = 0; i < perChunk; i++) sums[i] = 0;
+  for (size_t chunk = 0; chunk < layout.chunks; chunk++) {
+    const float* part = partial + chunk * perChunk;
+#pragma omp simd
+    for (size_t i = 0; i < perChunk; i++) sums[i] += part[i];
+  }
+  delete[] partial;
+}
+
+void normaliseSecondGrad(const float* u, const float* dy, const float* x, float* dDy, float* dX,
+                         const Normalisation& how, const SecondFactors& factors, size_t rows, size_t channels,
+                         int threads) {
+  const Layout layout(rows, channels);
+  const Repeated means(how.mean, channels, layout);
+  const Repeated scales(how.scale, channels, layout);
+  const Repeated betas(how.beta, channels, layout);
+  const Repeated onDyU(factors.dyOnU, channels, layout);
+  const Repeated onDyConstant(factors.dyConstant, channels, layout);
+  const Repeated onDyX(factors.dyOnX, channels, layout);
+  const Repeated onXU(factors.xOnU, channels, layout);
+  const Repeated onXConstant(factors.xConstant, channels, layout);
+  const Repeated onXX(factors.xOnX, channels, layout);
+  const Repeated onXDy(factors.xOnDy, channels, layout);
+  const float* mean = means.data();
+  const float* scale = scales.data();
+  const float* beta = betas.data();
+  const float* dyU = onDyU.data();
+  const float* dyConstant = onDyConstant.data();
+  const float* dyX = onDyX.data();
+  const float* xU = onXU.data();
+  const float* xConstant = onXConstant.data();
+  const float* xX = onXX.data();
+  const float* xDy = onXDy.data();
+  const bool relu = how.relu;
+  overChunks(layout, threads, [=, &layout](size_t chunk) {
+    overPeriods(layout, chunk, [=](size_t start, size_t n) {
+      const float* from = x + start;
+      const float* g = dy + start;
+      const float* v = u + start;
+      float* toDy = dDy + start;
+      float* toX = dX + start;
+#pragma omp simd
+      for (size_t i = 0; i < n; i++) {
+        const float d = from[i] - mean[i];
+        const float mask = !relu || d * scale[i] + beta[i] > 0 ? 1.0f : 0.0f;
+        toDy[i] = mask * (dyU[i] * v[i] + dyX[i] * d + dyConstant[i]);
+        toX[i] = xU[i] * v[i] + xDy[i] * (mask * g[i]) + xX[i] * d + xConstant[i];
+      }
+    });
+  });
+}
+
 }  // namespace percept::PERCEPT_ISA

@@ -21,6 +21,8 @@ extern const Kernels table = {
     normaliseInputGrad,
     normaliseGradSums,
     normaliseTrainGrad,
+    normaliseSecondSums,
+    normaliseSecondGrad,
     sgdMomentum,
     linfStep,
 };

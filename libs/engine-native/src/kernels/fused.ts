@@ -59,6 +59,36 @@ export const fusedKernels: readonly (() => KernelConfig)[] = [
       );
       return [dx.info, dGamma.info, dBeta.info];
     }),
+  // the gradient of BatchNormTrainGrad against {uInput, uGamma, uBeta} -> [dDy, dX, dGamma]
+  () =>
+    ownKernel('BatchNormTrainGradGrad', (call) => {
+      const { backend } = call;
+      const [uInput, uGamma, uBeta] = arrays(call, 'uInput', 'uGamma', 'uBeta') as Arrays<3>;
+      const [dy, x, gamma, beta, mean, variance] = arrays(call, 'dy', 'x', ...vectors) as Arrays<6>;
+      const { dVariance } = call.inputs;
+      const { epsilon, relu } = attributes<NormalisationAttributes>(call);
+      const dDy = backend.output(input(call, 'x').shape.slice());
+      const dX = backend.output(input(call, 'x').shape.slice());
+      const dGamma = backend.output(input(call, 'gamma').shape.slice());
+      backend.addon.batchNormTrainGradGrad(
+        uInput,
+        uGamma,
+        uBeta,
+        dy,
+        x,
+        gamma,
+        beta,
+        mean,
+        variance,
+        dVariance ? backend.floats(dVariance) : null,
+        epsilon,
+        relu,
+        dDy.values,
+        dX.values,
+        dGamma.values,
+      );
+      return [dDy.info, dX.info, dGamma.info];
+    }),
   // {x, gamma, beta, mean, variance} -> output
   () =>
     ownKernel('BatchNormInference', (call) => {
