@@ -19,6 +19,8 @@ import { type TrainingSources, validateTraining } from './validate-training.js';
 /** The kind of training jobs. */
 export const trainingJobKind = 'training';
 
+const checkpointMs = 30_000;
+
 /** What training jobs run on. */
 export interface TrainingJobDependencies extends TrainingSources {
   readonly pool: ComputePool;
@@ -112,6 +114,7 @@ async function runTask(
     dataset: { address: datasetAddress, name: plan.dataset.name },
     trainSamples: plan.trainSamples,
     testSamples: plan.testSamples,
+    checkpointMs,
     ...(teacher ? { teacher: modelWeightsOf(teacher, await registry.weights(teacher)) } : {}),
     ...(stage.checkpoint ? { checkpoint: stage.checkpoint } : {}),
   };

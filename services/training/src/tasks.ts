@@ -10,7 +10,6 @@ import { canonicalWeights } from './canonical-weights.js';
 import { EpochBatches } from './epoch-batches.js';
 import type { TrainingMeasurements, TrainingOutcome, TrainingTask, TrainingTaskEvent } from './training-task.js';
 
-const checkpointMs = 30_000;
 const metricsMs = 1_000;
 const testBatch = 250;
 
@@ -89,7 +88,7 @@ class TrainingRun {
     if (step.endsEpoch) await this.#afterEpoch(step);
     const now = performance.now();
     if (step.endsEpoch || now - this.#metricsAt >= metricsMs) this.#sendMetrics(step, now);
-    if (step.endsEpoch || now - this.#checkpointAt >= checkpointMs) this.#sendCheckpoint(now);
+    if (step.endsEpoch || now - this.#checkpointAt >= this.#task.checkpointMs) this.#sendCheckpoint(now);
   }
 
   async #afterEpoch(step: TrainedStep): Promise<void> {

@@ -14,6 +14,8 @@ export interface TrainingTask {
   readonly trainSamples: number;
   /** The first so many samples of `test`; 0 for none. */
   readonly testSamples: number;
+  /** Send a checkpoint at least this often, besides one after each epoch. */
+  readonly checkpointMs: number;
   readonly teacher?: ModelWeights;
   /** Where an earlier task stopped. */
   readonly checkpoint?: TaskCheckpoint;

@@ -6,8 +6,8 @@ import {
   createClient,
   type Job,
   type JobEvent,
-  JobState,
   JobsService,
+  jobStateToJSON,
   ModelsService,
   type ServiceClient,
   TrainingService,
@@ -119,5 +119,6 @@ export async function finished(started: StartedTraining, jobId: string): Promise
 }
 
 export function stateOf(job: Job | undefined): string {
-  return job?.error ? `${JobState[job.state]}: ${job.error.message}` : (JobState[job?.state ?? 0] as string);
+  const state = jobStateToJSON(job?.state ?? 0).replace('JOB_STATE_', '');
+  return job?.error ? `${state} ${job.error.code}: ${job.error.message}` : state;
 }

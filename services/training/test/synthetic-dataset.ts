@@ -16,7 +16,9 @@ const samples: Readonly<Record<string, number>> = { train: 20, test: 12 };
  * A Dataset service with one data set, `blobs`: 8 x 8 grey noise whose left or right half is brighter, by class. `onBatch` sees each batch
  * before it is sent.
  */
-export function syntheticDataset(onBatch: (batch: number) => void | Promise<void> = () => undefined): SyntheticDataset {
+export function syntheticDataset(
+  onBatch: (batch: number, request: DatasetReadRequest) => void | Promise<void> = () => undefined,
+): SyntheticDataset {
   const reads: DatasetReadRequest[] = [];
   const service = mount(DatasetService, {
     list: async () => ({ datasets: [] }),
@@ -33,7 +35,7 @@ export function syntheticDataset(onBatch: (batch: number) => void | Promise<void
         : Array.from({ length: count }, (_, i) => i);
       const batches = Math.ceil(count / request.batchSize);
       for (let batch = request.startBatch; batch < batches; batch++) {
-        await onBatch(batch);
+        await onBatch(batch, request);
         const indices = order.slice(batch * request.batchSize, (batch + 1) * request.batchSize);
         const images = Float32Array.from(indices.flatMap((index) => [...imageOf(split, index)]));
         const augmented = request.augmentationLaw === AugmentationLaw.DECLARED ? images.map((x) => x * 0.99) : images;
