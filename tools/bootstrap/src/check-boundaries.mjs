@@ -34,7 +34,10 @@ function* sourceFiles(folder) {
 }
 
 function importsOf(text) {
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => match[1]);
+  const statements = /(?:^|\n)\s*(?:import|export)\s[^;'"`]*?\bfrom\s*['"]([^'"\n]+)['"]/g;
+  const effects = /(?:^|\n)\s*import\s*['"]([^'"\n]+)['"]/g;
+  const dynamic = /\bimport\(\s*['"]([^'"\n]+)['"]\s*\)/g;
+  return [statements, effects, dynamic].flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1]));
 }
 
 /** Lists every broken dependency rule of the tree, one sentence each. */
