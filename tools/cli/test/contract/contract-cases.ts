@@ -1,0 +1,255 @@
+import {
+  AttackOptions,
+  encodeTensor,
+  type ImageSource,
+  ProfileSettings,
+  ReportSpec,
+  type StatusName,
+  TrainingSpec,
+} from '@percept/contracts';
+import type { PerceptClient } from '../../src/percept-client.js';
+
+/** The model that the suite trains before it begins. */
+export const suiteModel = 'contract-suite';
+
+/** One call that must be refused: with which code, and naming which fields. */
+export interface RefusedCall {
+  readonly name: string;
+  readonly code: StatusName;
+  readonly fields?: readonly string[];
+  call(client: PerceptClient): Promise<unknown>;
+}
+
+const model = { reference: { $case: 'registered', value: suiteModel } } as const;
+const samples = (count: number): ImageSource => ({
+  source: { $case: 'samples', value: { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count } },
+});
+const inline = (pixels: Float32Array, shape: number[]): ImageSource => ({
+  source: {
+    $case: 'inline',
+    value: { images: { source: { $case: 'tensor', value: encodeTensor(pixels, shape) } }, labels: [], sampleIds: [] },
+  },
+});
+
+const targeted =
+  (change: { images?: ImageSource; targets?: number[]; options?: Partial<AttackOptions>; model?: string }) =>
+  async (client: PerceptClient) =>
+    await client.attack.targeted({
+      model: change.model === undefined ? model : { reference: { $case: 'registered', value: change.model } },
+      images: change.images ?? samples(1),
+      targets: change.targets ?? [3],
+      options: AttackOptions.fromPartial({ steps: 1, ...change.options }),
+      omitImages: true,
+      includeOriginals: false,
+    });
+
+const train = (change: Partial<TrainingSpec>) => async (client: PerceptClient) =>
+  await client.training.submit({
+    requestId: '',
+    spec: TrainingSpec.fromPartial({ recipe: 'standard', preset: 'quickstart', dataset: 'mnist-5k', ...change }),
+  });
+
+const report = (change: Partial<ReportSpec>) => async (client: PerceptClient) =>
+  await client.evaluation.submit({
+    requestId: '',
+    evaluation: {
+      $case: 'report',
+      value: ReportSpec.fromPartial({
+        models: [{ model }],
+        samples: { dataset: 'mnist-5k', split: 'test', count: 5 },
+        ...change,
+      }),
+    },
+  });
+
+async function drain(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of stream);
+}
+
+/** Every kind of bad input, against every service. */
+export const refusedCalls: readonly RefusedCall[] = [
+  { name: 'an attack on an unknown model', code: 'NOT_FOUND', call: targeted({ model: 'nobody' }) },
+  {
+    name: 'a norm below 1',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.norm'],
+    call: targeted({ options: { norm: 0.5 } }),
+  },
+  {
+    name: 'a norm that is no number',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.norm'],
+    call: targeted({ options: { norm: Number.NaN } }),
+  },
+  {
+    name: 'a negative budget',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.epsilon'],
+    call: targeted({ options: { epsilon: -0.1 } }),
+  },
+  {
+    name: 'a budget that is no number',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.epsilon'],
+    call: targeted({ options: { epsilon: Number.NaN } }),
+  },
+  {
+    name: 'a step of 0',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.step'],
+    call: targeted({ options: { step: { $case: 'absoluteStep', value: 0 } } }),
+  },
+  {
+    name: 'several mistakes at once',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.norm', 'options.epsilon', 'options.steps', 'targets[0]'],
+    call: targeted({ targets: [10], options: { norm: 0, epsilon: -1, steps: 0 } }),
+  },
+  {
+    name: 'an unknown attack',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.method'],
+    call: targeted({ options: { method: 'magic' } }),
+  },
+  {
+    name: 'a target that is no class',
+    code: 'INVALID_ARGUMENT',
+    fields: ['targets[0]'],
+    call: targeted({ targets: [10] }),
+  },
+  { name: 'no target', code: 'INVALID_ARGUMENT', fields: ['targets'], call: targeted({ targets: [] }) },
+  {
+    name: 'fewer targets than images',
+    code: 'INVALID_ARGUMENT',
+    fields: ['targets'],
+    call: targeted({ images: samples(3), targets: [1, 2] }),
+  },
+  {
+    name: 'images of a wrong shape',
+    code: 'INVALID_ARGUMENT',
+    fields: ['images.inline.images.tensor.shape'],
+    call: targeted({ images: inline(new Float32Array(28 * 28), [1, 28, 28, 1]) }),
+  },
+  {
+    name: 'images of a wrong type',
+    code: 'INVALID_ARGUMENT',
+    fields: ['images.inline.images.tensor.dtype'],
+    call: targeted({
+      images: {
+        source: {
+          $case: 'inline',
+          value: {
+            images: { source: { $case: 'tensor', value: encodeTensor(new Int32Array(3072), [1, 32, 32, 3]) } },
+            labels: [],
+            sampleIds: [],
+          },
+        },
+      },
+    }),
+  },
+  {
+    name: 'a pixel outside [0, 1]',
+    code: 'INVALID_ARGUMENT',
+    fields: ['images.inline.images.tensor.data'],
+    call: targeted({ images: inline(new Float32Array(3072).fill(1.5), [1, 32, 32, 3]) }),
+  },
+  {
+    name: 'an oversized batch',
+    code: 'INVALID_ARGUMENT',
+    fields: ['images.samples.count'],
+    call: targeted({ images: samples(1001) }),
+  },
+  {
+    name: 'a sample that does not exist',
+    code: 'INVALID_ARGUMENT',
+    fields: ['selection.indices[0]'],
+    call: async (client) =>
+      await client.dataset.getSamples({
+        selection: { dataset: 'mnist-5k', split: 'test', indices: [1000], first: 0, count: 0 },
+      }),
+  },
+  {
+    name: 'an unknown data set',
+    code: 'NOT_FOUND',
+    call: async (client) => await client.dataset.get({ name: 'nothing' }),
+  },
+  {
+    name: 'a data set whose files are missing',
+    code: 'FAILED_PRECONDITION',
+    call: async (client) =>
+      await client.dataset.getSamples({
+        selection: { dataset: 'cifar10', split: 'test', indices: [0], first: 0, count: 0 },
+      }),
+  },
+  {
+    name: 'a batch size of 0 and an unknown split',
+    code: 'INVALID_ARGUMENT',
+    fields: ['split', 'batch_size'],
+    call: async (client) =>
+      await drain(
+        client.dataset.read({
+          name: 'mnist-5k',
+          split: 'night',
+          batchSize: 0,
+          seed: 0,
+          epoch: 0,
+          shuffle: false,
+          augmentationLaw: 0,
+          startBatch: 0,
+        }),
+      ),
+  },
+  { name: 'an unknown recipe', code: 'INVALID_ARGUMENT', fields: ['spec.recipe'], call: train({ recipe: 'alchemy' }) },
+  { name: 'an unknown preset', code: 'INVALID_ARGUMENT', fields: ['spec.preset'], call: train({ preset: 'luxury' }) },
+  {
+    name: 'a parameter out of range and an unknown one',
+    code: 'INVALID_ARGUMENT',
+    fields: ['spec.parameters.learning_rate', 'spec.parameters.luck'],
+    call: train({ parameters: { learning_rate: -1, luck: 7 } }),
+  },
+  { name: 'a training without epochs', code: 'INVALID_ARGUMENT', fields: ['spec.epochs'], call: train({ epochs: 0 }) },
+  {
+    name: 'a grid that does not begin with 0',
+    code: 'INVALID_ARGUMENT',
+    fields: ['report.profile.grid[0]'],
+    call: report({ profile: ProfileSettings.fromPartial({ grid: [0.1, 0.2] }) }),
+  },
+  {
+    name: 'a report without models',
+    code: 'INVALID_ARGUMENT',
+    fields: ['report.models'],
+    call: report({ models: [] }),
+  },
+  {
+    name: 'an unknown report',
+    code: 'NOT_FOUND',
+    call: async (client) => await client.evaluation.getReport({ reportId: 'nothing' }),
+  },
+  {
+    name: 'a report id that is a path',
+    code: 'NOT_FOUND',
+    call: async (client) => await client.evaluation.getReport({ reportId: '../models' }),
+  },
+  {
+    name: 'an unknown job',
+    code: 'NOT_FOUND',
+    call: async (client) => await client.jobs('training').get({ jobId: 'nothing' }),
+  },
+  { name: 'an unknown model', code: 'NOT_FOUND', call: async (client) => await client.models.get({ model: 'nobody' }) },
+  {
+    name: 'an attack whose deadline is too short',
+    code: 'DEADLINE_EXCEEDED',
+    call: async (client) =>
+      await client.attack.targeted(
+        {
+          model,
+          images: samples(50),
+          targets: [3],
+          options: AttackOptions.fromPartial({ steps: 100_000, epsilon: 0.3, stop: 2 }),
+          omitImages: true,
+          includeOriginals: false,
+        },
+        { timeoutMs: 400 },
+      ),
+  },
+];

@@ -1,0 +1,174 @@
+import { AttackOptions, decodeTensor, PerceptRpcError, TrainingSpec } from '@percept/contracts';
+import type { Endpoints } from '@percept/gateways';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { followJob } from '../../src/follow-job.js';
+import { type PerceptClient, perceptClient } from '../../src/percept-client.js';
+import { ProgressDisplay } from '../../src/progress-display.js';
+import { refusedCalls, suiteModel } from './contract-cases.js';
+
+/** Services under test. */
+export interface ServicesUnderTest {
+  readonly endpoints: Endpoints;
+  close(): Promise<void>;
+}
+
+/** What must hold of the services in whatever form they run. */
+export function contractSuite(form: string, start: () => Promise<ServicesUnderTest>): void {
+  describe(`the services in their ${form} form`, () => {
+    let services: ServicesUnderTest | undefined;
+    let client: PerceptClient;
+
+    beforeAll(async () => {
+      services = await start();
+      client = perceptClient(services.endpoints);
+      const spec = TrainingSpec.fromPartial({
+        recipe: 'standard',
+        preset: 'quickstart',
+        dataset: 'mnist-5k',
+        width: 2,
+        blocks: [1, 1, 1, 1],
+        epochs: 1,
+        trainLimit: 200,
+        testLimit: 50,
+        registerAs: suiteModel,
+      });
+      const { job } = await client.training.submit({ requestId: 'suite', spec });
+      await followJob(
+        client.jobs('training'),
+        job?.id ?? '',
+        'suite',
+        new ProgressDisplay(),
+        AbortSignal.timeout(120_000),
+      );
+    }, 180_000);
+
+    afterAll(async () => {
+      client?.close();
+      await services?.close();
+    }, 60_000);
+
+    it.each(refusedCalls)('refuse $name with $code', async ({ code, fields, call }) => {
+      const error = await call(client).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(PerceptRpcError);
+      const refused = error as PerceptRpcError;
+      expect({ code: refused.code, message: refused.rawMessage }).toMatchObject({ code });
+      if (fields) expect(refused.violations.map(({ field }) => field).sort()).toEqual([...fields].sort());
+    });
+
+    it('answer a targeted attack within its budget, image by image', async () => {
+      const { result } = await client.attack.targeted({
+        model: { reference: { $case: 'registered', value: suiteModel } },
+        images: {
+          source: {
+            $case: 'samples',
+            value: { dataset: 'mnist-5k', split: 'test', indices: [5, 3], first: 0, count: 0 },
+          },
+        },
+        targets: [1],
+        options: AttackOptions.fromPartial({ epsilon: 0.1, steps: 5, step: { $case: 'relativeStep', value: 0.3 } }),
+        omitImages: false,
+        includeOriginals: true,
+      });
+      const images = decodeTensor(result?.images, 'images').data;
+      const originals = decodeTensor(result?.originals, 'originals').data;
+      let largest = 0;
+      for (const [i, value] of images.entries()) {
+        expect(value).toBeGreaterThanOrEqual(0);
+        expect(value).toBeLessThanOrEqual(1);
+        largest = Math.max(largest, Math.abs(value - (originals[i] as number)));
+      }
+      expect(largest).toBeLessThanOrEqual(Math.fround(0.1) + 1e-7);
+      expect(result?.outcomes.map(({ sampleId }) => sampleId)).toEqual([5, 3]);
+      expect(result?.execution?.modelDigest).toMatch(/^[0-9a-f]{64}$/);
+    });
+
+    it('give the same answer to the same attack', async () => {
+      const attack = async (): Promise<unknown> => {
+        const { result } = await client.attack.targeted({
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: { source: { $case: 'noise', value: { count: 2, seed: 4 } } },
+          targets: [1, 2],
+          options: AttackOptions.fromPartial({ steps: 3 }),
+          omitImages: false,
+          includeOriginals: false,
+        });
+        return { ...result, execution: undefined };
+      };
+      expect(await attack()).toEqual(await attack());
+    });
+
+    it('stream the progress of an attack and its result last', async () => {
+      const updates: (string | undefined)[] = [];
+      for await (const { update } of client.attack.targetedStream({
+        attack: {
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: { source: { $case: 'noise', value: { count: 1, seed: 0 } } },
+          targets: [1],
+          options: AttackOptions.fromPartial({ steps: 4, snapshotsEvery: 2, stop: 2 }),
+          omitImages: false,
+          includeOriginals: false,
+        },
+      })) {
+        updates.push(update?.$case);
+      }
+      expect(updates).toContain('progress');
+      expect(updates.filter((one) => one === 'snapshot')).toHaveLength(2);
+      expect(updates.at(-1)).toBe('result');
+    });
+
+    it('give the same job for the same request id', async () => {
+      const submit = async (): Promise<string | undefined> => {
+        const spec = {
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: {
+            source: {
+              $case: 'samples',
+              value: { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count: 3 },
+            },
+          },
+          goal: { $case: 'targeted', value: { targets: [1] } },
+          options: AttackOptions.fromPartial({ steps: 2 }),
+        } as const;
+        const { job } = await client.attack.submit({
+          requestId: 'same',
+          spec: { ...spec, goal: { ...spec.goal, value: { targets: [1] } } },
+        });
+        return job?.id;
+      };
+      const id = await submit();
+      expect(await submit()).toBe(id);
+      const ended = await followJob(
+        client.jobs('attack'),
+        id ?? '',
+        'attack',
+        new ProgressDisplay(),
+        AbortSignal.timeout(60_000),
+      );
+      expect(ended.result?.result?.$case).toBe('attack');
+    });
+
+    it('cancel a training within a second', async () => {
+      const spec = TrainingSpec.fromPartial({
+        recipe: 'pgd',
+        preset: 'quickstart',
+        dataset: 'mnist-5k',
+        width: 8,
+        epochs: 100,
+      });
+      const jobs = client.jobs('training');
+      const { job } = await client.training.submit({ requestId: '', spec });
+      const jobId = job?.id ?? '';
+      for await (const { event } of jobs.watch({ jobId, afterSequence: 0, follow: true }))
+        if (event?.event?.$case === 'progress') break;
+      const cancelled = performance.now();
+      await jobs.cancel({ jobId, requestId: '' });
+      await expect(
+        followJob(jobs, jobId, 'cancelled', new ProgressDisplay(), AbortSignal.timeout(20_000)),
+      ).rejects.toThrow('was cancelled');
+      expect(performance.now() - cancelled).toBeLessThan(10_000);
+    });
+  });
+}
