@@ -1,0 +1,155 @@
+#include "conv.h"
+
+#include <climits>
+
+#include "direct.h"
+
+namespace percept::conv {
+
+namespace {
+
+Isa detect_isa() {
+#ifdef PERCEPT_CONV_X86
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return Isa::avx512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
+#endif
+  return Isa::portable;
+}
+
+Isa& current_isa() {
+  static Isa isa = detect_isa();
+  return isa;
+}
+
+const DirectKernels& direct_kernels() {
+#ifdef PERCEPT_CONV_X86
+  switch (current_isa()) {
+    case Isa::avx512:
+      return direct_kernels_avx512();
+    case Isa::avx2:
+      return direct_kernels_avx2();
+    case Isa::portable:
+      break;
+  }
+#endif
+  return direct_kernels_portable();
+}
+
+int at_least_one(int threads) { return threads < 1 ? 1 : threads; }
+
+// Returns the filter packed for `plan`, from the caller's cache where that is current.
+const float* packed_for(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
+                        const float* w, Workspace& workspace, const Options& options) {
+  const DirectKernels& kernels = direct_kernels();
+  PackedFilter* cache = options.packed;
+  if (cache && cache->matches(shape, direction, current_isa(), options.version)) {
+    return cache->data();
+  }
+  const size_t floats = kernels.packed_floats(plan);
+  float* packed = cache ? cache->renew(shape, direction, current_isa(), options.version, floats)
+                        : workspace.take(floats);
+  kernels.pack(plan, w, packed, at_least_one(options.threads));
+  return packed;
+}
+
+bool same_filter_geometry(const Conv2dShape& a, const Conv2dShape& b) {
+  return a.in_h == b.in_h && a.in_w == b.in_w && a.in_c == b.in_c && a.out_h == b.out_h &&
+         a.out_w == b.out_w && a.out_c == b.out_c && a.kernel_h == b.kernel_h &&
+         a.kernel_w == b.kernel_w && a.stride_h == b.stride_h && a.stride_w == b.stride_w &&
+         a.pad_top == b.pad_top && a.pad_left == b.pad_left && a.dilation_h == b.dilation_h &&
+         a.dilation_w == b.dilation_w;
+}
+
+}  // namespace
+
+Isa active_isa() { return current_isa(); }
+
+void limit_isa(Isa isa) {
+  const Isa best = detect_isa();
+  current_isa() = isa < best ? isa : best;
+}
+
+bool PackedFilter::matches(const Conv2dShape& shape, Direction direction, Isa isa,
+                           uint64_t version) const {
+  return valid_ && version_ == version && direction_ == direction && isa_ == isa &&
+         same_filter_geometry(shape_, shape);
+}
+
+float* PackedFilter::renew(const Conv2dShape& shape, Direction direction, Isa isa,
+                           uint64_t version, size_t floats) {
+  valid_ = false;
+  if (buffer_.capacity() < floats) buffer_ = AlignedBuffer(floats);
+  shape_ = shape;
+  direction_ = direction;
+  isa_ = isa;
+  version_ = version;
+  valid_ = true;
+  return buffer_.data();
+}
+
+bool supported(const Conv2dShape& s) {
+  const int positive[] = {s.batch,    s.in_h,     s.in_w,     s.in_c,     s.out_h,
+                          s.out_w,    s.out_c,    s.kernel_h, s.kernel_w, s.stride_h,
+                          s.stride_w, s.dilation_h, s.dilation_w};
+  for (int value : positive) {
+    if (value < 1) return false;
+  }
+  if (s.pad_top < 0 || s.pad_left < 0) return false;
+  const int64_t limit = INT_MAX / 8;
+  const int64_t rows = static_cast<int64_t>(s.out_h) * s.stride_h +
+                       static_cast<int64_t>(s.kernel_h) * s.dilation_h + s.in_h;
+  const int64_t cols = static_cast<int64_t>(s.out_w) * s.stride_w +
+                       static_cast<int64_t>(s.kernel_w) * s.dilation_w + s.in_w;
+  if (rows > limit || cols > limit) return false;
+  const double taps = static_cast<double>(s.kernel_h) * s.kernel_w;
+  const double row_floats = static_cast<double>(cols) * (s.in_c > s.out_c ? s.in_c : s.out_c);
+  return taps * s.in_c < limit && taps * s.out_c < limit && row_floats < limit &&
+         static_cast<double>(s.batch) * s.in_h * s.in_w < limit &&
+         static_cast<double>(s.batch) * s.out_h * s.out_w < limit;
+}
+
+void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
+             Workspace& workspace, const Options& options) {
+  workspace.reset();
+  const GatherPlan plan = plan_forward(shape, workspace);
+  const float* packed = packed_for(shape, Direction::forward, plan, w, workspace, options);
+  direct_kernels().gather(plan, x, packed, y, options.prologue, options.epilogue, workspace,
+                          at_least_one(options.threads));
+}
+
+void backward_input(const Conv2dShape& shape, const float* dy, const float* w, float* dx,
+                    Workspace& workspace, const Options& options) {
+  workspace.reset();
+  const GatherPlan plan = plan_backward_input(shape, workspace);
+  const float* packed = packed_for(shape, Direction::backward_input, plan, w, workspace, options);
+  direct_kernels().gather(plan, dy, packed, dx, Prologue{}, options.epilogue, workspace,
+                          at_least_one(options.threads));
+}
+
+void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, float* dw,
+                     Workspace& workspace, const Options& options) {
+  workspace.reset();
+  const GatherPlan plan = plan_forward(shape, workspace);
+  direct_kernels().filter(plan, x, dy, dw, options.prologue, workspace,
+                          at_least_one(options.threads));
+}
+
+const char* plan_name(const Conv2dShape& shape, Direction direction) {
+  (void)shape;
+  (void)direction;
+  switch (current_isa()) {
+    case Isa::avx512:
+      return "direct_avx512";
+    case Isa::avx2:
+      return "direct_avx2";
+    case Isa::portable:
+      break;
+  }
+  return "direct_portable";
+}
+
+}  // namespace percept::conv

@@ -1,0 +1,52 @@
+// The vector type the direct kernels are written against: AVX2 with FMA.
+#pragma once
+
+#include <immintrin.h>
+
+namespace percept::conv {
+namespace {
+
+struct Vector {
+  static constexpr int kWidth = 8;
+  static constexpr int kMaxPack = 1;
+  static constexpr int kGroupsWide = 1;
+  static constexpr int kGroupsNarrow = 2;
+  static constexpr int kFilterRowsWide = 6;
+  static constexpr int kFilterRowsNarrow = 12;
+  using Float = __m256;
+  using Mask = __m256i;
+
+  static Float zero() { return _mm256_setzero_ps(); }
+  static Float splat(float value) { return _mm256_set1_ps(value); }
+  static Mask first(int lanes) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Float load(const float* p) { return _mm256_loadu_ps(p); }
+  static Float load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
+  static void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
+  static void store(float* p, Float v, Mask m) { _mm256_maskstore_ps(p, m, v); }
+  static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
+  static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
+  static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
+  // A NaN in v stays.
+  static Float relu(Float v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
+  static Float keep_positive(Float condition, Float v) {
+    return _mm256_and_ps(_mm256_cmp_ps(condition, _mm256_setzero_ps(), _CMP_GT_OQ), v);
+  }
+  template <int P>
+  static Float broadcast(const float* p) {
+    static_assert(P == 1, "one channel to a lane");
+    return _mm256_broadcast_ss(p);
+  }
+  template <int P>
+  static Float fold(Float v) {
+    return v;
+  }
+  template <int P>
+  static Float spread(Float v) {
+    return v;
+  }
+};
+
+}  // namespace
+}  // namespace percept::conv
