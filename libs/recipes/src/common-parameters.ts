@@ -108,3 +108,12 @@ export function presets(changes: Readonly<Record<PresetName, PresetChange>>): Re
     'cifar10-lite': make('cifar10-lite'),
   };
 }
+
+/** Bounds the whole gradient, where a term of huge weight would break the weights. */
+export const clipParameter: RecipeParameter = number(
+  'gradient_clip',
+  'Largest l_2 norm of the whole gradient; 0: no clipping',
+  '',
+  0,
+  1e9,
+);

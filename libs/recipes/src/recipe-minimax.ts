@@ -1,6 +1,13 @@
 import { klDivergence, softmaxCrossEntropy } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { attackParameters, betaParameter, flag, optimiserParameters, presets } from './common-parameters.js';
+import {
+  attackParameters,
+  betaParameter,
+  clipParameter,
+  flag,
+  optimiserParameters,
+  presets,
+} from './common-parameters.js';
 import { temperedLoss } from './distillation-loss.js';
 import { innerAttack } from './inner-attack.js';
 import type { RecipeParameter } from './parameter-schema.js';
@@ -65,12 +72,12 @@ function tradesRecipe(name: string, description: string, beta: number): Recipe {
     description,
     reference: 'Eq. 2.6',
     needsTeacher: false,
-    parameters: [...minimaxParameters, betaParameter],
+    parameters: [...minimaxParameters, betaParameter, clipParameter],
     presets: presets({
-      paper: { parameters: { ...eightBit, beta } },
-      'as-published': { parameters: { ...eightBit, beta } },
-      quickstart: { parameters: { ...digits, beta } },
-      'cifar10-lite': { parameters: { ...eightBit, beta } },
+      paper: { parameters: { ...eightBit, beta, gradient_clip: 0 } },
+      'as-published': { parameters: { ...eightBit, beta, gradient_clip: 0 } },
+      quickstart: { parameters: { ...digits, beta, gradient_clip: 5 } },
+      'cifar10-lite': { parameters: { ...eightBit, beta, gradient_clip: 5 } },
     }),
     prepare: async (step) => {
       const clean = tf.tidy(() => step.model.logits(step.images));

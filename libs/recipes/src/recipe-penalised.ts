@@ -1,6 +1,13 @@
 import { unitSphereVector } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
-import { betaParameter, epsilonParameter, flag, optimiserParameters, presets } from './common-parameters.js';
+import {
+  betaParameter,
+  clipParameter,
+  epsilonParameter,
+  flag,
+  optimiserParameters,
+  presets,
+} from './common-parameters.js';
 import { fimPenalisedLoss, publishedFimPenalty } from './fim-penalty.js';
 import { gradientPenalty, type PenalisedLoss } from './gradient-penalty.js';
 import type { Recipe } from './recipe.js';
@@ -11,14 +18,6 @@ const asPublished = flag(
   "Compute the penalty as the published code does instead of the paper's formula",
 );
 const parameters = [...optimiserParameters, epsilonParameter, betaParameter, asPublished];
-const clip = {
-  name: 'gradient_clip',
-  description: 'Largest l_2 norm of the whole gradient; 0: no clipping',
-  type: 'number',
-  unit: '',
-  minimum: 0,
-  maximum: 1e9,
-} as const;
 
 const penalised = (step: TrainingStep, { loss, penalty }: PenalisedLoss): tf.Scalar =>
   tf.add(loss, tf.mul(penalty, parameter(step, 'beta')));
@@ -29,7 +28,7 @@ export const gradientPenaltyRecipe: Recipe = {
   description: "Penalises the l_1 norm of the loss's input gradient",
   reference: 'Eq. 3.1',
   needsTeacher: false,
-  parameters: [...parameters, clip],
+  parameters: [...parameters, clipParameter],
   presets: presets({
     paper: {
       parameters: { epsilon: 8 / 255, beta: 64, as_published: 0, gradient_clip: 0 },
@@ -60,7 +59,7 @@ export const fimPenaltyRecipe: Recipe = {
   description: 'Penalises the Frobenius norm of the Fisher-weighted Jacobian',
   reference: 'Eq. 3.6, Appendix D',
   needsTeacher: false,
-  parameters: [...parameters, clip],
+  parameters: [...parameters, clipParameter],
   presets: presets({
     paper: { parameters: { epsilon: 8 / 255, beta: 1, as_published: 0, gradient_clip: 0 } },
     'as-published': {
