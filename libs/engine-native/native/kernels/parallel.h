@@ -38,7 +38,7 @@ void overTasks(size_t tasks, size_t work, int threads, Body body) {
     for (size_t task = 0; task < tasks; task++) body(task);
     return;
   }
-#pragma omp parallel for schedule(static) num_threads(team)
+#pragma omp parallel for schedule(dynamic) num_threads(team)
   for (size_t task = 0; task < tasks; task++) body(task);
 }
 

@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { startOurs, stepBenchmarks } from './benchmarks/steps.js';
+import type { Contender } from './contender.js';
+import { interleave, type Timing } from './interleave.js';
+import { type BenchOptions, BenchUsageError, parseBenchOptions, usage } from './options.js';
+import type { StepWork } from './step-work.js';
+import { startTorchPeers } from './torch-peer.js';
+
+interface Result {
+  readonly name: string;
+  readonly ours: Timing;
+  readonly peers: readonly Timing[];
+  /** The fastest peer's median over ours; absent without peers. */
+  readonly ratio?: number;
+}
+
+function line({ label, secondsPerStep: { median, min, max } }: Timing, batch: number): string {
+  const ms = (seconds: number): string => (seconds * 1000).toFixed(1);
+  const rate = (batch / median).toFixed(1);
+  return `  ${label.padEnd(48)} ${ms(median).padStart(8)} ms [${ms(min)}, ${ms(max)}]  ${rate.padStart(7)} img/s`;
+}
+
+async function measure(name: string, step: (work: StepWork) => void, options: BenchOptions): Promise<Result> {
+  const contenders: Contender[] = [];
+  try {
+    contenders.push(await startOurs(step, options));
+    if (options.peer === 'torch') contenders.push(...(await startTorchPeers(name, options)));
+    const [ours, ...peers] = (await interleave(contenders, options.rounds)) as [Timing, ...Timing[]];
+    const fastest = Math.min(...peers.map(({ secondsPerStep }) => secondsPerStep.median));
+    return { name, ours, peers, ...(peers.length > 0 ? { ratio: fastest / ours.secondsPerStep.median } : {}) };
+  } finally {
+    await Promise.all(contenders.map((contender) => contender.close()));
+  }
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = parseBenchOptions(args);
+  const known = Object.keys(stepBenchmarks);
+  const unknown = options.names.filter((name) => !known.includes(name));
+  if (options.names.length === 0 || unknown.length > 0) {
+    const problem = unknown.length > 0 ? `unknown benchmark ${unknown.join(', ')}` : 'name at least one benchmark';
+    throw new BenchUsageError(`${problem}; known are ${known.join(', ')}`);
+  }
+  const cpu = os.cpus()[0]?.model.trim() ?? 'unknown';
+  const { width, batch, threads, rounds } = options;
+  console.log(
+    `${cpu}; PreActResNet18 of width ${width}, batch ${batch}, float32, ${threads} threads, ${rounds} rounds`,
+  );
+  const results: Result[] = [];
+  for (const name of options.names) {
+    const result = await measure(name, stepBenchmarks[name] as (work: StepWork) => void, options);
+    results.push(result);
+    console.log(`${name}: median [min, max] per step`);
+    for (const timing of [result.ours, ...result.peers]) console.log(line(timing, batch));
+    if (result.ratio !== undefined) console.log(`  ${result.ratio.toFixed(2)} x the fastest setting of the peer`);
+  }
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify({ cpu, options, results }, null, 2)}\n`);
+  }
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  console.error(error instanceof BenchUsageError ? `bench: ${error.message}\n${usage}` : error);
+  process.exitCode = error instanceof BenchUsageError ? 2 : 1;
+});
