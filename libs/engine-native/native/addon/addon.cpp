@@ -122,4 +122,7 @@ napi_value initialise(napi_env env, napi_value exports) {
 }  // namespace
 }  // namespace percept
 
-NAPI_MODULE_INIT() { return percept::initialise(env, exports); }
+/** Called by the loader, once in every JavaScript thread. */
+extern "C" __attribute__((visibility("default"))) napi_value percept_initialise(napi_env env, napi_value exports) {
+  return percept::initialise(env, exports);
+}

@@ -25,24 +25,57 @@ ConvolutionShape shapeOf(const Arguments& a, size_t index) {
   return shape;
 }
 
+conv::Conv2dShape ownShape(const ConvolutionShape& s) {
+  return {s.batch,        s.height,      s.width,        s.inChannels,  s.outHeight, s.outWidth, s.outChannels,
+          s.filterHeight, s.filterWidth, s.strideHeight, s.strideWidth, s.padTop,    s.padLeft,  s.dilationHeight,
+          s.dilationWidth};
+}
+
+/** Our own kernels take every shape on a CPU with AVX-512 and AVX2; elsewhere oneDNN is the faster one. */
+bool isOurs(const conv::Conv2dShape& shape) {
+  return conv::active_isa() != conv::Isa::portable && conv::supported(shape);
+}
+
 /** convolution(x, filter, y, sizes) */
 void convolution(const Arguments& a, EngineState& state) {
   const ConvolutionShape s = shapeOf(a, 3);
-  state.oneDnn.forward(s, a.floats(0, s.inputLength()), a.floats(1, s.filterLength()), a.floats(2, s.outputLength()));
+  const float* x = a.floats(0, s.inputLength());
+  const float* filter = a.floats(1, s.filterLength());
+  float* y = a.floats(2, s.outputLength());
+  const conv::Conv2dShape own = ownShape(s);
+  if (isOurs(own)) {
+    conv::forward(own, x, filter, y, state.workspace, state.threads);
+  } else {
+    state.oneDnn.forward(s, x, filter, y);
+  }
 }
 
 /** convolutionInputGrad(dy, filter, dx, sizes) */
 void convolutionInputGrad(const Arguments& a, EngineState& state) {
   const ConvolutionShape s = shapeOf(a, 3);
-  state.oneDnn.backwardInput(s, a.floats(0, s.outputLength()), a.floats(1, s.filterLength()),
-                             a.floats(2, s.inputLength()));
+  const float* dy = a.floats(0, s.outputLength());
+  const float* filter = a.floats(1, s.filterLength());
+  float* dx = a.floats(2, s.inputLength());
+  const conv::Conv2dShape own = ownShape(s);
+  if (isOurs(own)) {
+    conv::backward_input(own, dy, filter, dx, state.workspace, state.threads);
+  } else {
+    state.oneDnn.backwardInput(s, dy, filter, dx);
+  }
 }
 
 /** convolutionFilterGrad(x, dy, dFilter, sizes) */
 void convolutionFilterGrad(const Arguments& a, EngineState& state) {
   const ConvolutionShape s = shapeOf(a, 3);
-  state.oneDnn.backwardFilter(s, a.floats(0, s.inputLength()), a.floats(1, s.outputLength()),
-                              a.floats(2, s.filterLength()));
+  const float* x = a.floats(0, s.inputLength());
+  const float* dy = a.floats(1, s.outputLength());
+  float* dFilter = a.floats(2, s.filterLength());
+  const conv::Conv2dShape own = ownShape(s);
+  if (isOurs(own)) {
+    conv::backward_filter(own, x, dy, dFilter, state.workspace, state.threads);
+  } else {
+    state.oneDnn.backwardFilter(s, x, dy, dFilter);
+  }
 }
 
 }  // namespace

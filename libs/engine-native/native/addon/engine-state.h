@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "conv.h"
 #include "onednn-convolution.h"
 
 namespace percept {
@@ -10,6 +11,7 @@ namespace percept {
 struct EngineState {
   int threads = 1;
   OneDnnConvolution oneDnn;
+  conv::Workspace workspace;
   /** Per-channel scratch of the batch-norm kernels. */
   std::vector<float> vectors;
   std::vector<double> wideVectors;
