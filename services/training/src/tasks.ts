@@ -85,10 +85,13 @@ class TrainingRun {
     this.#imagesSinceMetrics += this.#imagesOf(step);
     const { epoch, epochs, totalSteps, loss } = step;
     this.#send({ kind: 'step', step: step.step, totalSteps, epoch, epochs, loss });
-    if (step.endsEpoch) await this.#afterEpoch(step);
     const now = performance.now();
-    if (step.endsEpoch || now - this.#metricsAt >= metricsMs) this.#sendMetrics(step, now);
-    if (step.endsEpoch || now - this.#checkpointAt >= this.#task.checkpointMs) this.#sendCheckpoint(now);
+    const isDue = step.endsEpoch || now - this.#metricsAt >= metricsMs;
+    // Before the epoch is measured: the rate is that of training alone.
+    const rate = (1_000 * this.#imagesSinceMetrics) / Math.max(1, now - this.#metricsAt);
+    if (step.endsEpoch) await this.#afterEpoch(step);
+    if (isDue) this.#sendMetrics(step, rate);
+    if (step.endsEpoch || now - this.#checkpointAt >= this.#task.checkpointMs) this.#sendCheckpoint();
   }
 
   async #afterEpoch(step: TrainedStep): Promise<void> {
@@ -136,20 +139,20 @@ class TrainingRun {
     return right / count;
   }
 
-  #sendMetrics(step: TrainedStep, now: number): void {
+  #sendMetrics(step: TrainedStep, rate: number): void {
     const metrics = {
       loss: step.loss,
       learning_rate: step.learningRate,
-      images_per_second: (1_000 * this.#imagesSinceMetrics) / Math.max(1, now - this.#metricsAt),
+      images_per_second: rate,
       ...(step.endsEpoch ? this.#measurements.metrics : {}),
     };
     this.#send({ kind: 'metrics', step: step.step, epoch: (step.step * step.epochs) / step.totalSteps, metrics });
-    this.#metricsAt = now;
+    this.#metricsAt = performance.now();
     this.#imagesSinceMetrics = 0;
   }
 
-  #sendCheckpoint(now: number): void {
-    this.#checkpointAt = now;
+  #sendCheckpoint(): void {
+    this.#checkpointAt = performance.now();
     const trainer = this.#trainer.checkpoint();
     this.#context.progress(
       {

@@ -271,6 +271,27 @@ describe('references, aliases and versions', () => {
   });
 });
 
+describe('ModelRegistry', () => {
+  test('finds what an origin registered, so that a job that lost its end does not register twice', async () => {
+    const registry = new ModelRegistry(here.store);
+    const draft = {
+      name: 'resumed',
+      spec: undefined,
+      classNames: [],
+      training: undefined,
+      metrics: {},
+      description: '',
+      parameterCount: 0,
+    };
+    expect(await registry.registeredBy('resumed', 'job-1')).toBeUndefined();
+    const model = await registry.register(writeSafetensors(weights(1)), draft, 'job-1');
+    expect(await new ModelRegistry(here.store).registeredBy('resumed', 'job-1')).toEqual(model);
+    expect(await registry.register(writeSafetensors(weights(1)), draft, 'job-1')).toEqual(model);
+    await registry.delete('resumed@1', 'request');
+    expect(await registry.registeredBy('resumed', 'job-1')).toBeUndefined();
+  });
+});
+
 describe('Models.Export', () => {
   test.each([
     [ModelFormat.ONNX, /^UNIMPLEMENTED: ONNX models cannot be exported yet/],
