@@ -3,6 +3,7 @@
 #include <climits>
 
 #include "direct.h"
+#include "winograd.h"
 
 namespace percept::conv {
 
@@ -41,19 +42,45 @@ const DirectKernels& direct_kernels() {
 
 int at_least_one(int threads) { return threads < 1 ? 1 : threads; }
 
-// Returns the filter packed for `plan`, from the caller's cache where that is current.
-const float* packed_for(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
-                        const float* w, Workspace& workspace, const Options& options) {
-  const DirectKernels& kernels = direct_kernels();
+// Returns the packed filter, from the caller's cache where that is current. `pack` writes it.
+template <class Pack>
+const float* packed_for(const Conv2dShape& shape, Direction direction, size_t floats,
+                        Workspace& workspace, const Options& options, const Pack& pack) {
   PackedFilter* cache = options.packed;
   if (cache && cache->matches(shape, direction, current_isa(), options.version)) {
     return cache->data();
   }
-  const size_t floats = kernels.packed_floats(plan);
   float* packed = cache ? cache->renew(shape, direction, current_isa(), options.version, floats)
                         : workspace.take(floats);
-  kernels.pack(plan, w, packed, at_least_one(options.threads));
+  pack(packed);
   return packed;
+}
+
+#ifdef PERCEPT_CONV_X86
+bool uses_winograd(const Conv2dShape& shape, Direction direction) {
+  return current_isa() == Isa::avx512 && winograd_serves(shape, direction);
+}
+
+void run_winograd(const Conv2dShape& shape, Direction direction, const WinogradProblem& problem,
+                  const float* src, const float* w, float* dst, const Prologue& prologue,
+                  Workspace& workspace, const Options& options) {
+  const int threads = at_least_one(options.threads);
+  const float* packed =
+      packed_for(shape, direction, winograd_packed_floats(problem), workspace, options,
+                 [&](float* out) { winograd_pack(problem, w, out, threads); });
+  winograd_convolve(problem, src, packed, dst, prologue, options.epilogue, workspace, threads);
+}
+#endif
+
+void run_direct(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
+                const float* src, const float* w, float* dst, const Prologue& prologue,
+                Workspace& workspace, const Options& options) {
+  const DirectKernels& kernels = direct_kernels();
+  const int threads = at_least_one(options.threads);
+  const float* packed =
+      packed_for(shape, direction, kernels.packed_floats(plan), workspace, options,
+                 [&](float* out) { kernels.pack(plan, w, out, threads); });
+  kernels.gather(plan, src, packed, dst, prologue, options.epilogue, workspace, threads);
 }
 
 bool same_filter_geometry(const Conv2dShape& a, const Conv2dShape& b) {
@@ -115,40 +142,54 @@ bool supported(const Conv2dShape& s) {
 void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
              Workspace& workspace, const Options& options) {
   workspace.reset();
-  const GatherPlan plan = plan_forward(shape, workspace);
-  const float* packed = packed_for(shape, Direction::forward, plan, w, workspace, options);
-  direct_kernels().gather(plan, x, packed, y, options.prologue, options.epilogue, workspace,
-                          at_least_one(options.threads));
+#ifdef PERCEPT_CONV_X86
+  if (uses_winograd(shape, Direction::forward)) {
+    run_winograd(shape, Direction::forward, winograd_forward_problem(shape), x, w, y,
+                 options.prologue, workspace, options);
+    return;
+  }
+#endif
+  run_direct(shape, Direction::forward, plan_forward(shape, workspace), x, w, y, options.prologue,
+             workspace, options);
 }
 
 void backward_input(const Conv2dShape& shape, const float* dy, const float* w, float* dx,
                     Workspace& workspace, const Options& options) {
   workspace.reset();
-  const GatherPlan plan = plan_backward_input(shape, workspace);
-  const float* packed = packed_for(shape, Direction::backward_input, plan, w, workspace, options);
-  direct_kernels().gather(plan, dy, packed, dx, Prologue{}, options.epilogue, workspace,
-                          at_least_one(options.threads));
+#ifdef PERCEPT_CONV_X86
+  if (uses_winograd(shape, Direction::backward_input)) {
+    run_winograd(shape, Direction::backward_input, winograd_backward_input_problem(shape), dy, w,
+                 dx, Prologue{}, workspace, options);
+    return;
+  }
+#endif
+  run_direct(shape, Direction::backward_input, plan_backward_input(shape, workspace), dy, w, dx,
+             Prologue{}, workspace, options);
 }
 
 void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, float* dw,
                      Workspace& workspace, const Options& options) {
   workspace.reset();
-  const GatherPlan plan = plan_forward(shape, workspace);
-  direct_kernels().filter(plan, x, dy, dw, options.prologue, workspace,
-                          at_least_one(options.threads));
+  const int threads = at_least_one(options.threads);
+#ifdef PERCEPT_CONV_X86
+  if (uses_winograd(shape, Direction::backward_filter)) {
+    winograd_filter(winograd_forward_problem(shape), x, dy, dw, options.prologue, workspace,
+                    threads);
+    return;
+  }
+#endif
+  direct_kernels().filter(plan_forward(shape, workspace), x, dy, dw, options.prologue, workspace,
+                          threads);
 }
 
 const char* plan_name(const Conv2dShape& shape, Direction direction) {
+#ifdef PERCEPT_CONV_X86
+  if (uses_winograd(shape, direction)) return "winograd4x4_avx512";
+  if (current_isa() == Isa::avx512) return "direct_avx512";
+  if (current_isa() == Isa::avx2) return "direct_avx2";
+#endif
   (void)shape;
   (void)direction;
-  switch (current_isa()) {
-    case Isa::avx512:
-      return "direct_avx512";
-    case Isa::avx2:
-      return "direct_avx2";
-    case Isa::portable:
-      break;
-  }
   return "direct_portable";
 }
 

@@ -4,6 +4,7 @@ set(PERCEPT_CONV_INCLUDE_DIR "${CMAKE_CURRENT_LIST_DIR}")
 set(PERCEPT_CONV_SOURCES
     "${CMAKE_CURRENT_LIST_DIR}/conv.cc"
     "${CMAKE_CURRENT_LIST_DIR}/direct_plan.cc"
+    "${CMAKE_CURRENT_LIST_DIR}/winograd_plan.cc"
     "${CMAKE_CURRENT_LIST_DIR}/workspace.cc")
 
 # Adds a file that is built for one instruction set, with its compiler options.
@@ -12,7 +13,7 @@ set(PERCEPT_CONV_SOURCES
 macro(percept_conv_kernels file)
   list(APPEND PERCEPT_CONV_SOURCES "${CMAKE_CURRENT_LIST_DIR}/${file}")
   set_source_files_properties("${CMAKE_CURRENT_LIST_DIR}/${file}" PROPERTIES
-                              COMPILE_OPTIONS "-Wno-maybe-uninitialized;${ARGN}")
+                              COMPILE_OPTIONS "-ffp-contract=off;-Wno-maybe-uninitialized;${ARGN}")
 endmacro()
 
 percept_conv_kernels(direct_portable.cc)
@@ -21,5 +22,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
       -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
   percept_conv_kernels(direct_avx2.cc -mavx2 -mfma)
   percept_conv_kernels(direct_avx512.cc ${PERCEPT_CONV_AVX512})
+  percept_conv_kernels(winograd_avx512.cc ${PERCEPT_CONV_AVX512})
   set_property(SOURCE ${PERCEPT_CONV_SOURCES} APPEND PROPERTY COMPILE_DEFINITIONS PERCEPT_CONV_X86)
 endif()

@@ -1,5 +1,5 @@
 // Times the convolutions of PreActResNet18, beside oneDNN's on its own blocked layouts (reorders not
-// counted), in interleaved rounds. Prints the median over the rounds.
+// counted), in interleaved rounds. Prints the best round: the machine may be shared.
 //
 //   conv_bench [WIDTH BATCH [THREADS [ROUNDS]]]
 #include <algorithm>
@@ -70,9 +70,8 @@ struct Contender {
   std::vector<double> milliseconds;
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+double best_of(const std::vector<double>& values) {
+  return *std::min_element(values.begin(), values.end());
 }
 
 #ifdef CONV_BENCH_ONEDNN
@@ -198,10 +197,10 @@ void bench(const Layer& layer, Direction direction, int threads, int rounds,
     if (contenders[i].milliseconds.empty()) {
       printf("       -        ");
       // The model's total takes oneDNN's direct convolution where it has no other.
-      totals[i] += layer.count * median(contenders[2].milliseconds);
+      totals[i] += layer.count * best_of(contenders[2].milliseconds);
       continue;
     }
-    const double ms = median(contenders[i].milliseconds);
+    const double ms = best_of(contenders[i].milliseconds);
     totals[i] += layer.count * ms;
     printf("  %6.3f (%5.0f)", ms, flops / ms * 1e-6);
   }
