@@ -18,7 +18,10 @@ describe('askedOptions', () => {
 
   it('names an unknown method and an unknown enum value at once', () => {
     const asked = askedOptions(AttackOptions.fromPartial({ method: 'magic', loss: 99 as never }), false);
-    expect(asked.kind === 'violations' && asked.violations.map(({ field }) => field)).toEqual(['options.method', 'options.loss']);
+    expect(asked.kind === 'violations' && asked.violations.map(({ field }) => field)).toEqual([
+      'options.method',
+      'options.loss',
+    ]);
   });
 
   it('turns fgsm into a single step that is kept whatever it finds', () => {

@@ -282,7 +282,7 @@ describe.skipIf(!there)('the page in a browser', () => {
       {},
       async (page) => {
         await poll(() => drawnPixels(page, 'Accuracy under attack')).toBeGreaterThan(500);
-        expect(await page.locator('.legend li').count()).toBe(5);
+        await poll(() => page.locator('.legend li').count()).toBe(5);
         const images = page.locator('.picture img');
         await poll(() => images.count()).toBe(50);
         const source = (): Promise<string | null> => images.first().getAttribute('src');

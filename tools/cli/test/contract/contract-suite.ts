@@ -1,4 +1,4 @@
-import { AttackOptions, decodeTensor, PerceptRpcError, TrainingSpec } from '@percept/contracts';
+import { AttackOptions, AttackSpec, decodeTensor, PerceptRpcError, TrainingSpec } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { followJob } from '../../src/follow-job.js';
@@ -121,21 +121,13 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
 
     it('give the same job for the same request id', async () => {
       const submit = async (): Promise<string | undefined> => {
-        const spec = {
+        const spec = AttackSpec.fromPartial({
           model: { reference: { $case: 'registered', value: suiteModel } },
-          images: {
-            source: {
-              $case: 'samples',
-              value: { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count: 3 },
-            },
-          },
+          images: { source: { $case: 'samples', value: { dataset: 'mnist-5k', split: 'test', count: 3 } } },
           goal: { $case: 'targeted', value: { targets: [1] } },
-          options: AttackOptions.fromPartial({ steps: 2 }),
-        } as const;
-        const { job } = await client.attack.submit({
-          requestId: 'same',
-          spec: { ...spec, goal: { ...spec.goal, value: { targets: [1] } } },
+          options: { steps: 2 },
         });
+        const { job } = await client.attack.submit({ requestId: 'same', spec });
         return job?.id;
       };
       const id = await submit();
