@@ -28,6 +28,7 @@ constexpr int kTile = 4;
 constexpr int kLanes = 16;
 constexpr int kMaxRows = 14;  // rows of the product's register block
 constexpr int kBlockTiles = 32;
+constexpr int64_t kStreamFloats = int64_t{1} << 20;
 
 using V = __m512;
 
@@ -236,7 +237,8 @@ inline void transform_input_tile(const WinogradProblem& problem, const float* sr
 }
 
 // Transforms 16 channels of one tile's products (positions `stride` apart) into its output pixels.
-template <bool Fused>
+// Stream: past the caches, for results that would only push other data out of them.
+template <bool Fused, bool Stream>
 inline void transform_output_tile(const WinogradProblem& problem, const float* products,
                                   ptrdiff_t stride, const TilePlace& place, int channel, float* dst,
                                   const Epilogue& epilogue) {
@@ -282,7 +284,11 @@ inline void transform_output_tile(const WinogradProblem& problem, const float* p
         }
         if (epilogue.add) value = add(value, load(epilogue.add + at));
       }
-      store(dst + at, value);
+      if constexpr (Stream) {
+        _mm512_stream_ps(dst + at, value);
+      } else {
+        store(dst + at, value);
+      }
     }
   }
 }
@@ -381,18 +387,21 @@ void transform_inputs(const WinogradProblem& problem, const Tiles& tiles, const 
 
 void transform_outputs(const WinogradProblem& problem, const Tiles& tiles, int tile,
                        const float* products, ptrdiff_t stride, int channel, int vectors,
-                       float* dst, const Epilogue& epilogue) {
+                       float* dst, const Epilogue& epilogue, bool stream) {
+  const auto transform = epilogue.active()
+                             ? (stream ? transform_output_tile<true, true>
+                                       : transform_output_tile<true, false>)
+                             : (stream ? transform_output_tile<false, true>
+                                       : transform_output_tile<false, false>);
   const TilePlace place = place_of(tiles, tile);
   for (int v = 0; v < vectors; ++v) {
-    const float* from = products + v * kLanes;
-    if (epilogue.active()) {
-      transform_output_tile<true>(problem, from, stride, place, channel + v * kLanes, dst,
-                                  epilogue);
-    } else {
-      transform_output_tile<false>(problem, from, stride, place, channel + v * kLanes, dst,
-                                   epilogue);
-    }
+    transform(problem, products + v * kLanes, stride, place, channel + v * kLanes, dst, epilogue);
   }
+}
+
+bool streams(const WinogradProblem& problem, const float* dst) {
+  const int64_t floats = int64_t{1} * problem.batch * problem.out_h * problem.out_w * problem.out_c;
+  return floats >= kStreamFloats && reinterpret_cast<uintptr_t>(dst) % 64 == 0;
 }
 
 // Positions lie an odd number of cache lines apart: a power of two would put all 36 in one set.
@@ -406,6 +415,7 @@ void convolve_by_tiles(const WinogradProblem& problem, const float* src, const f
                        Workspace& workspace, int threads) {
   const Tiles tiles = tiles_of(problem);
   const OutPanels panels{problem.out_c};
+  const bool stream = streams(problem, dst);
   const int slices = min_of(threads, tiles.total);
   const ptrdiff_t in_stride = odd_lines(static_cast<ptrdiff_t>(kBlockTiles) * problem.in_c);
   const ptrdiff_t out_stride = odd_lines(kBlockTiles * 2 * kLanes);
@@ -433,7 +443,7 @@ void convolve_by_tiles(const WinogradProblem& problem, const float* src, const f
         for (int t = 0; t < blocks.tiles; ++t) {
           transform_outputs(problem, tiles, first + t,
                             products + static_cast<ptrdiff_t>(t) * vectors * kLanes, out_stride,
-                            panel * 2 * kLanes, vectors, dst, epilogue);
+                            panel * 2 * kLanes, vectors, dst, epilogue, stream);
         }
       }
     }
@@ -448,6 +458,7 @@ void convolve_by_positions(const WinogradProblem& problem, const float* src, con
   constexpr int kRunTiles = 256;
   const Tiles tiles = tiles_of(problem);
   const OutPanels panels{problem.out_c};
+  const bool stream = streams(problem, dst);
   const int run_tiles = min_of(kRunTiles, tiles.total);
   const ptrdiff_t in_stride = odd_lines(static_cast<ptrdiff_t>(run_tiles) * problem.in_c);
   const ptrdiff_t out_stride = odd_lines(static_cast<ptrdiff_t>(run_tiles) * problem.out_c);
@@ -493,7 +504,7 @@ void convolve_by_positions(const WinogradProblem& problem, const float* src, con
           transform_outputs(problem, tiles, first + t,
                             products + static_cast<ptrdiff_t>(panel) * 2 * kLanes * blocks.tiles +
                                 static_cast<ptrdiff_t>(t) * vectors * kLanes,
-                            out_stride, panel * 2 * kLanes, vectors, dst, epilogue);
+                            out_stride, panel * 2 * kLanes, vectors, dst, epilogue, stream);
         }
       }
     });

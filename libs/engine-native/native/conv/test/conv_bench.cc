@@ -2,6 +2,8 @@
 // counted), in interleaved rounds. Prints the best round: the machine may be shared.
 //
 //   conv_bench [WIDTH BATCH [THREADS [ROUNDS]]]
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -25,7 +27,19 @@ using percept::conv::Options;
 using percept::conv::PackedFilter;
 using percept::conv::Workspace;
 
-using Floats = std::vector<float>;
+// A tensor at a cache line's boundary, as the engine allocates them.
+class Floats {
+ public:
+  explicit Floats(size_t size) : buffer_(size), size_(size) {}
+  float* data() const { return buffer_.data(); }
+  float* begin() const { return buffer_.data(); }
+  float* end() const { return buffer_.data() + size_; }
+  size_t size() const { return size_; }
+
+ private:
+  percept::conv::AlignedBuffer buffer_;
+  size_t size_;
+};
 
 struct Layer {
   Conv2dShape shape;
@@ -229,6 +243,7 @@ void bench_model(int width, int batch, int threads, int rounds) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 3 ? atoi(argv[3]) : 2;
+  omp_set_num_threads(threads);  // oneDNN's number
   const int rounds = argc > 4 ? atoi(argv[4]) : 7;
   if (argc > 2) {
     bench_model(atoi(argv[1]), atoi(argv[2]), threads, rounds);
