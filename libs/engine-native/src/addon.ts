@@ -154,6 +154,15 @@ export interface Addon {
     momentum: number,
     weightDecay: number,
   ): void;
+  /** In place: each running value moves by `momentum` towards the new one; the variance's is multiplied by `varianceFactor` first. */
+  moveAverages(
+    runningMean: Float32Array,
+    runningVariance: Float32Array,
+    mean: Float32Array,
+    variance: Float32Array,
+    momentum: number,
+    varianceFactor: number,
+  ): void;
   linfStep(
     iterate: Float32Array,
     gradient: Float32Array,
@@ -166,6 +175,11 @@ export interface Addon {
   convolution(x: Float32Array, filter: Float32Array, y: Float32Array, sizes: Int32Array): void;
   convolutionInputGrad(dy: Float32Array, filter: Float32Array, dx: Float32Array, sizes: Int32Array): void;
   convolutionFilterGrad(x: Float32Array, dy: Float32Array, dFilter: Float32Array, sizes: Int32Array): void;
+  /** A residual block; `sizes`: batch, height, width, channels in and out, stride. The arrays' order stands in block-bindings.cpp. */
+  blockInference(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
+  blockInferenceInputGrad(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
+  blockTrain(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
+  blockTrainGrad(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
 }
 
 let loaded: Addon | undefined;

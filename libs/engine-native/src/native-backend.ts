@@ -14,6 +14,8 @@ interface TensorRecord {
   complexTensorInfos?: { real: TensorInfo; imag: TensorInfo };
   /** The values belong to the pool; absent for arrays that a caller passed in. */
   pooled?: true;
+  /** An intermediate result that the gradient of this tensor's kernel wants again; lives as long as the values. */
+  companion?: Float32Array;
 }
 
 /** A fresh tensor and the array to write its values into, all of them. */
@@ -60,6 +62,25 @@ export class NativeBackend extends MathBackendCPU {
     return { info: { dataId, shape, dtype: 'float32' }, values };
   }
 
+  /** A pooled array of undefined values that no tensor holds yet; the caller gives it back or makes it a companion. */
+  takeScratch(length: number): Float32Array {
+    return this.#pool.take(length);
+  }
+
+  giveBackScratch(values: Float32Array): void {
+    this.#pool.giveBack(values);
+  }
+
+  /** Keeps a scratch array beside a tensor's values until these are disposed. */
+  setCompanion(info: TensorInfo, values: Float32Array): void {
+    this.#record(info.dataId).companion = values;
+  }
+
+  /** The array kept beside a tensor's values, if it has one. */
+  companion(info: TensorInfo): Float32Array | undefined {
+    return this.#record(info.dataId).companion;
+  }
+
   /**
    * The values of a float32 tensor to be changed in place, or undefined when another tensor shares them.
    * An array that a caller passed in is replaced by a copy first.
@@ -103,6 +124,7 @@ export class NativeBackend extends MathBackendCPU {
     }
     this.data.delete(dataId);
     if (record.pooled) this.#pool.giveBack(record.values as Float32Array);
+    if (record.companion !== undefined) this.#pool.giveBack(record.companion);
     return true;
   }
 

@@ -5,7 +5,8 @@ import {
   registerBackend,
   registerKernel,
 } from '@tensorflow/tfjs-core';
-import { loadAddon } from './addon.js';
+import { type Addon, loadAddon } from './addon.js';
+import { blockKernels } from './kernels/block.js';
 import { convolutionKernels } from './kernels/convolution.js';
 import { elementwiseKernels } from './kernels/elementwise.js';
 import { fusedKernels } from './kernels/fused.js';
@@ -28,7 +29,7 @@ export interface NativeEngineInfo {
 
 const version = '0.1.0';
 
-function allNativeKernels(): KernelConfig[] {
+function allNativeKernels(addon: Addon): KernelConfig[] {
   return [
     ...elementwiseKernels,
     ...reductionKernels,
@@ -36,11 +37,13 @@ function allNativeKernels(): KernelConfig[] {
     ...viewKernels,
     ...convolutionKernels,
     ...fusedKernels,
+    // Made of our own convolutions, which are the fastest ones only where there are vector instructions.
+    ...(addon.path === 'portable' ? [] : blockKernels),
   ].map((make) => make());
 }
 
-function registerKernels(): void {
-  const native = allNativeKernels();
+function registerKernels(addon: Addon): void {
+  const native = allNativeKernels(addon);
   const replaced = new Set(native.map(({ kernelName }) => kernelName));
   for (const kernel of native) registerKernel(kernel);
   for (const kernel of getKernelsForBackend('cpu')) {
@@ -57,7 +60,7 @@ export function registerNativeBackend({ threads }: { readonly threads: number })
   const addon = loadAddon();
   addon.configure(threads);
   if (findBackend(backendName) === null) {
-    registerKernels();
+    registerKernels(addon);
     // Above the CPU backend's priority of 1.
     registerBackend(backendName, () => new NativeBackend(addon), 2);
   }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { batchNormGradients } from './batch-norm-gradients.js';
 import { crossEntropyGradients } from './cross-entropy-gradients.js';
 import { type GradientTable, hasKernel, runKernel } from './kernel-call.js';
+import { preActivationBlockGradients } from './pre-activation-block-gradients.js';
 
 /** Gradient of an element-wise function whose derivative is computed from its input, so that it can be differentiated again. */
 function fromInput(kernelName: string, inputName: string, derivative: (x: tf.Tensor) => tf.Tensor): tf.GradConfig {
@@ -219,6 +220,7 @@ const corrected: readonly tf.GradConfig[] = [
   zeroGradient('LogicalNot', ['x']),
   ...batchNormGradients,
   ...crossEntropyGradients,
+  ...preActivationBlockGradients,
 ];
 
 interface ConvolutionAttributes {

@@ -18,8 +18,16 @@ export {
 export { type InputGradient, inputGradient } from './input-gradient.js';
 export { dense, globalMeanPool, relu } from './layers.js';
 export { linfStep } from './linf-step.js';
+export { moveAverages } from './move-averages.js';
 export { type ParameterGradients, parameterGradients } from './parameter-gradients.js';
 export { type PhiloxCounter, type PhiloxKey, philoxBlock } from './philox.js';
+export {
+  type BlockStatistics,
+  type BlockWeights,
+  preActivationBlockInference,
+  preActivationBlockTrain,
+  type TrainedBlock,
+} from './pre-activation-block.js';
 export { permutation, type RandomKey, RandomStream, uniformArray, unitSphereVector } from './random-stream.js';
 export {
   type HostTensor,

@@ -24,7 +24,7 @@ struct Integers {
 /** The checked arguments of one call from JavaScript; every getter throws std::invalid_argument on a wrong type or size. */
 class Arguments {
  public:
-  static constexpr size_t maximum = 24;
+  static constexpr size_t maximum = 40;
 
   Arguments(napi_env env, napi_callback_info info) : env_(env), count_(maximum) {
     if (napi_get_cb_info(env, info, &count_, values_, nullptr, nullptr) != napi_ok) fail(0, "cannot be read");

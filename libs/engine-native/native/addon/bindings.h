@@ -21,5 +21,7 @@ extern const NamedBinding normalisationBindings[];
 extern const size_t normalisationBindingCount;
 extern const NamedBinding convolutionBindings[];
 extern const size_t convolutionBindingCount;
+extern const NamedBinding blockBindings[];
+extern const size_t blockBindingCount;
 
 }  // namespace percept

@@ -103,6 +103,15 @@ void sgdMomentum(const Arguments& a, EngineState& state) {
                         static_cast<float>(a.number(5)), state.threads);
 }
 
+/** moveAverages(runningMean, runningVariance, mean, variance, momentum, varianceFactor), in place. */
+void moveAverages(const Arguments& a, EngineState&) {
+  const Floats mean = a.floats(0);
+  float* variance = a.floats(1, mean.length);
+  const float momentum = static_cast<float>(a.number(4));
+  kernels().moveAverage(mean.data, a.floats(2, mean.length), mean.length, momentum, 1.0f);
+  kernels().moveAverage(variance, a.floats(3, mean.length), mean.length, momentum, static_cast<float>(a.number(5)));
+}
+
 /** linfStep(iterate, gradient, centre, out, step, epsilon) */
 void linfStep(const Arguments& a, EngineState& state) {
   const Floats out = a.floats(3);
@@ -115,6 +124,7 @@ void linfStep(const Arguments& a, EngineState& state) {
 extern const NamedBinding elementwiseBindings[] = {
     {"unary", unary},           {"binary", binary},           {"fill", fill},
     {"copyStrided", copyStrided}, {"sgdMomentum", sgdMomentum}, {"linfStep", linfStep},
+    {"moveAverages", moveAverages},
 };
 extern const size_t elementwiseBindingCount = sizeof(elementwiseBindings) / sizeof(NamedBinding);
 

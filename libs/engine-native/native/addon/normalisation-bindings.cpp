@@ -2,6 +2,7 @@
 
 #include "bindings.h"
 #include "kernels.h"
+#include "normalisation-gradient.h"
 
 namespace percept {
 namespace {
@@ -15,11 +16,6 @@ Matrix matrixOf(const Arguments& a, size_t xIndex, size_t gammaIndex) {
   const size_t length = a.floats(xIndex).length;
   if (channels == 0 || length == 0 || length % channels != 0) Arguments::fail(xIndex, "is no multiple of the channels");
   return {length / channels, channels};
-}
-
-/** scale = gamma / sqrt(variance + epsilon) */
-void scaleOf(const float* gamma, const float* variance, double epsilon, size_t channels, float* scale) {
-  for (size_t c = 0; c < channels; c++) scale[c] = static_cast<float>(gamma[c] / std::sqrt(variance[c] + epsilon));
 }
 
 /** batchNormTrain(x, gamma, beta, epsilon, relu, out, mean, variance) */
@@ -56,24 +52,10 @@ void batchNormTrainGrad(const Arguments& a, EngineState& state) {
   float* dBeta = a.floats(12, channels);
 
   float* scale = state.scratch(3 * channels);
-  float* xFactor = scale + channels;
-  float* constant = xFactor + channels;
-  double* sums = state.wideScratch(2 * channels);
-  double* products = sums + channels;
   scaleOf(gamma, variance, epsilon, channels, scale);
   const Normalisation how{mean, scale, beta, relu};
-  kernels().normaliseGradSums(dy, x, how, sums, products, rows, channels, state.threads);
-  const double count = static_cast<double>(rows);
-  for (size_t c = 0; c < channels; c++) {
-    const double inverse = 1.0 / std::sqrt(variance[c] + epsilon);
-    const double ofVariance = dVariance ? 2.0 * dVariance[c] / count : 0.0;
-    const double ofMean = dMean ? dMean[c] / count : 0.0;
-    dGamma[c] = static_cast<float>(products[c] * inverse);
-    dBeta[c] = static_cast<float>(sums[c]);
-    xFactor[c] = static_cast<float>(ofVariance - gamma[c] * inverse * inverse * inverse * products[c] / count);
-    constant[c] = static_cast<float>(ofMean - gamma[c] * inverse * sums[c] / count);
-  }
-  kernels().normaliseTrainGrad(dy, x, dx, how, scale, xFactor, constant, rows, channels, state.threads);
+  const TrainGradVectors vectors{gamma, variance, dMean, dVariance, dGamma, dBeta, scale + channels, scale + 2 * channels};
+  normalisationTrainGrad(dy, x, nullptr, dx, how, vectors, epsilon, rows, channels, state);
 }
 
 /**

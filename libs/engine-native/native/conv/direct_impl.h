@@ -20,7 +20,8 @@ namespace {
 constexpr int kGroup = 4;  // pixels of one output row that a group computes
 constexpr int kWidth = Vector::kWidth;
 constexpr size_t kUnitBytes = 384 << 10;  // of padded input per thread: a part of L2
-constexpr size_t kFilterUnitBytes = 192 << 10;
+constexpr size_t kFilterUnitBytes = 24 << 10;  // in backward_filter: a part of L1
+constexpr int kFilterUnitPixels = 256;         // output pixels, where those take more
 
 // A longer chain of additions loses too much: its segments are summed apart.
 constexpr int kLongChain = 1024;
@@ -602,7 +603,11 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
                 const Prologue& prologue, Workspace& workspace, int threads) {
   const Panels panels = panels_of(plan.out_c);
   const int pack = panels.pack;
-  const Layout layout = layout_of(plan, panels, prologue.active(), threads, kFilterUnitBytes);
+  // Small units stay in L1, but long sums per unit save passes over the accumulators.
+  const size_t pixel_bytes = sizeof(float) * plan.in_step_h * plan.in_step_w * plan.in_c;
+  const size_t long_unit = pixel_bytes * kFilterUnitPixels;
+  const size_t unit_bytes = long_unit > kFilterUnitBytes ? long_unit : kFilterUnitBytes;
+  const Layout layout = layout_of(plan, panels, prologue.active(), threads, unit_bytes);
   const Phase& phase = plan.phases[0];
   const ptrdiff_t items = static_cast<ptrdiff_t>(plan.batch) * layout.bands;
   const int slices = static_cast<int>(items < threads ? items : threads);

@@ -15,6 +15,7 @@ struct Vector {
   static constexpr int kFilterRowsNarrow = 14;
   using Float = __m512;
   using Mask = __mmask16;
+  typedef double Pair __attribute__((aligned(4), may_alias));
 
   static Float zero() { return _mm512_setzero_ps(); }
   static Float splat(float value) { return _mm512_set1_ps(value); }
@@ -41,9 +42,8 @@ struct Vector {
     if constexpr (P == 1) {
       return _mm512_set1_ps(*p);
     } else if constexpr (P == 2) {
-      return _mm512_castpd_ps(
-          _mm512_broadcastsd_pd(_mm_castps_pd(_mm_castsi128_ps(_mm_loadl_epi64(
-              reinterpret_cast<const __m128i*>(p))))));
+      // As one double, so that the broadcast is the load's and takes no shuffle.
+      return _mm512_castpd_ps(_mm512_set1_pd(*reinterpret_cast<const Pair*>(p)));
     } else {
       return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
     }

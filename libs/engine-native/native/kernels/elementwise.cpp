@@ -209,6 +209,11 @@ void copyStrided(const float* x, float* out, const StridedView& v, int threads) 
   });
 }
 
+void moveAverage(float* running, const float* value, size_t length, float momentum, float factor) {
+#pragma omp simd
+  for (size_t i = 0; i < length; i++) running[i] = (1.0f - momentum) * running[i] + momentum * (factor * value[i]);
+}
+
 void sgdMomentum(float* parameter, float* velocity, const float* gradient, size_t length, float learningRate,
                  float momentum, float weightDecay, int threads) {
   overRanges(length, grain, threads, [=](size_t begin, size_t end) {

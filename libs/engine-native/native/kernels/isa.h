@@ -18,8 +18,9 @@ void channelMoments(const float*, float*, float*, size_t, size_t, int);
 void normalise(const float*, float*, const Normalisation&, size_t, size_t, int);
 void normaliseInputGrad(const float*, const float*, float*, const Normalisation&, size_t, size_t, int);
 void normaliseGradSums(const float*, const float*, const Normalisation&, double*, double*, size_t, size_t, int);
-void normaliseTrainGrad(const float*, const float*, float*, const Normalisation&, const float*, const float*,
-                        const float*, size_t, size_t, int);
+void normaliseTrainGrad(const float*, const float*, const float*, float*, const Normalisation&, const float*,
+                        const float*, const float*, size_t, size_t, int);
+void moveAverage(float*, const float*, size_t, float, float);
 void normaliseSecondSums(const float*, const float*, const float*, const Normalisation&, double*, size_t, size_t, int);
 void normaliseSecondGrad(const float*, const float*, const float*, float*, float*, const Normalisation&,
                          const SecondFactors&, size_t, size_t, int);

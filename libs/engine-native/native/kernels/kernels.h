@@ -93,8 +93,8 @@ struct Kernels {
   /** Per channel: sum of masked dy, and sum of masked dy times (x - mean). */
   void (*normaliseGradSums)(const float* dy, const float* x, const Normalisation& how, double* sums, double* products,
                             size_t rows, size_t channels, int threads);
-  /** out = dyFactor * masked dy + xFactor * (x - mean) + constant, each per channel. */
-  void (*normaliseTrainGrad)(const float* dy, const float* x, float* out, const Normalisation& how,
+  /** out = dyFactor * masked dy + xFactor * (x - mean) + constant, each per channel, + add where given; out may be dy. */
+  void (*normaliseTrainGrad)(const float* dy, const float* x, const float* add, float* out, const Normalisation& how,
                              const float* dyFactor, const float* xFactor, const float* constant, size_t rows,
                              size_t channels, int threads);
   /**
@@ -107,6 +107,8 @@ struct Kernels {
   void (*normaliseSecondGrad)(const float* u, const float* dy, const float* x, float* dDy, float* dX,
                               const Normalisation& how, const SecondFactors& factors, size_t rows, size_t channels,
                               int threads);
+  /** running += momentum (factor value - running). */
+  void (*moveAverage)(float* running, const float* value, size_t length, float momentum, float factor);
   /** velocity = momentum velocity + (gradient + weightDecay parameter); parameter -= learningRate velocity. */
   void (*sgdMomentum)(float* parameter, float* velocity, const float* gradient, size_t length, float learningRate,
                       float momentum, float weightDecay, int threads);

@@ -263,8 +263,8 @@ void normaliseGradSums(const float* dy, const float* x, const Normalisation& how
   delete[] partial;
 }
 
-void normaliseTrainGrad(const float* dy, const float* x, float* out, const Normalisation& how, const float* dyFactor,
-                        const float* xFactor, const float* constant, size_t rows, size_t channels, int threads) {
+void normaliseTrainGrad(const float* dy, const float* x, const float* add, float* out, const Normalisation& how,
+                        const float* dyFactor, const float* xFactor, const float* constant, size_t rows, size_t channels, int threads) {
   const Layout layout(rows, channels);
   const Repeated means(how.mean, channels, layout);
   const Repeated scales(how.scale, channels, layout);
@@ -284,16 +284,21 @@ void normaliseTrainGrad(const float* dy, const float* x, float* out, const Norma
       const float* from = x + start;
       const float* g = dy + start;
       float* to = out + start;
-      if (relu) {
+      const float* plus = add ? add + start : nullptr;
+      if (plus) {
 #pragma omp simd
         for (size_t i = 0; i < n; i++) {
           const float d = from[i] - mean[i];
-          const float masked = d * scale[i] + beta[i] > 0 ? g[i] : 0.0f;
-          to[i] = masked * onDy[i] + (d * onX[i] + added[i]);
+          const float masked = !relu || d * scale[i] + beta[i] > 0 ? g[i] : 0.0f;
+          to[i] = plus[i] + (masked * onDy[i] + (d * onX[i] + added[i]));
         }
       } else {
 #pragma omp simd
-        for (size_t i = 0; i < n; i++) to[i] = g[i] * onDy[i] + ((from[i] - mean[i]) * onX[i] + added[i]);
+        for (size_t i = 0; i < n; i++) {
+          const float d = from[i] - mean[i];
+          const float masked = !relu || d * scale[i] + beta[i] > 0 ? g[i] : 0.0f;
+          to[i] = masked * onDy[i] + (d * onX[i] + added[i]);
+        }
       }
     });
   });

@@ -23,6 +23,7 @@ extern const Kernels table = {
     normaliseTrainGrad,
     normaliseSecondSums,
     normaliseSecondGrad,
+    moveAverage,
     sgdMomentum,
     linfStep,
 };

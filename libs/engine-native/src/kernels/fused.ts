@@ -1,4 +1,4 @@
-import type { KernelConfig } from '@tensorflow/tfjs-core';
+import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
 import { attributes, input, isFloat, type KernelCall, nativeKernel, ownKernel } from './native-kernel.js';
 
 interface NormalisationAttributes {
@@ -15,6 +15,30 @@ type Arrays<Count extends number, Rest extends Float32Array[] = []> = Rest['leng
   : Arrays<Count, [...Rest, Float32Array]>;
 
 const vectors = ['gamma', 'beta', 'mean', 'variance'] as const;
+
+/**
+ * Lets `change` work on two inputs in place and returns nothing, or, where another tensor shares the memory of either, on copies of both
+ * and returns these.
+ */
+function inPlaceOrAnew(
+  call: KernelCall,
+  names: readonly [string, string],
+  change: (values: Arrays<2>) => void,
+): TensorInfo[] {
+  const { backend } = call;
+  const [first, second] = names.map((name) => backend.exclusiveFloats(input(call, name)));
+  if (first !== undefined && second !== undefined) {
+    change([first, second]);
+    return [];
+  }
+  const copies = names.map((name) => {
+    const copy = backend.output(input(call, name).shape.slice());
+    copy.values.set(backend.floats(input(call, name)));
+    return copy;
+  });
+  change(copies.map(({ values }) => values) as Arrays<2>);
+  return copies.map(({ info }) => info);
+}
 
 /** Kernels that TF.js does not have: each is the fused form of several of its operations, which libs/tensor composes on other engines. */
 export const fusedKernels: readonly (() => KernelConfig)[] = [
@@ -163,28 +187,26 @@ export const fusedKernels: readonly (() => KernelConfig)[] = [
       call.backend.addon.linfStep(iterate, gradient, centre, values, step, epsilon);
       return info;
     }),
-  // {parameter, velocity, gradient} -> [] after a change in place, or [parameter, velocity] anew where a tensor shares their memory
+  // {runningMean, runningVariance, mean, variance} -> [] after a change in place, or [runningMean, runningVariance] anew
+  () =>
+    ownKernel('MoveAverages', (call) => {
+      const [mean, variance] = arrays(call, 'mean', 'variance') as Arrays<2>;
+      const { momentum, varianceFactor } = attributes<{ momentum: number; varianceFactor: number }>(call);
+      return inPlaceOrAnew(call, ['runningMean', 'runningVariance'], ([runningMean, runningVariance]) => {
+        call.backend.addon.moveAverages(runningMean, runningVariance, mean, variance, momentum, varianceFactor);
+      });
+    }),
+  // {parameter, velocity, gradient} -> [] after a change in place, or [parameter, velocity] anew
   () =>
     ownKernel('SgdMomentum', (call) => {
-      const { backend } = call;
-      const names = ['parameter', 'velocity'] as const;
+      const gradient = call.backend.floats(input(call, 'gradient'));
       const { learningRate, momentum, weightDecay } = attributes<{
         learningRate: number;
         momentum: number;
         weightDecay: number;
       }>(call);
-      const gradient = backend.floats(input(call, 'gradient'));
-      const inPlace = names.map((name) => backend.exclusiveFloats(input(call, name)));
-      if (inPlace[0] && inPlace[1]) {
-        backend.addon.sgdMomentum(inPlace[0], inPlace[1], gradient, learningRate, momentum, weightDecay);
-        return [];
-      }
-      const [parameter, velocity] = names.map((name) => {
-        const output = backend.output(input(call, name).shape.slice());
-        output.values.set(backend.floats(input(call, name)));
-        return output;
-      }) as [ReturnType<typeof backend.output>, ReturnType<typeof backend.output>];
-      backend.addon.sgdMomentum(parameter.values, velocity.values, gradient, learningRate, momentum, weightDecay);
-      return [parameter.info, velocity.info];
+      return inPlaceOrAnew(call, ['parameter', 'velocity'], ([parameter, velocity]) => {
+        call.backend.addon.sgdMomentum(parameter, velocity, gradient, learningRate, momentum, weightDecay);
+      });
     }),
 ];
