@@ -195,10 +195,9 @@ Layout layout_of(const GatherPlan& plan, const Panels& panels, bool prologue, in
                 plan.min_col < 0 ||
                 (plan.max_rows - 1) * plan.in_step_h + plan.max_row >= plan.in_h ||
                 (plan.max_cols - 1) * plan.in_step_w + plan.max_col >= plan.in_w;
-  // A plan without segments reads nothing and has no range of rows and columns.
-  const int row_span = segments == 0 ? 0 : plan.max_row - plan.min_row;
-  const int col_span = segments == 0 ? 0 : plan.max_col - plan.min_col;
-  layout.buffer_cols = (plan.max_cols - 1) * plan.in_step_w + col_span + 1;
+  const int row_span = plan.max_row - plan.min_row;
+  layout.buffer_cols =
+      (plan.max_cols - 1) * plan.in_step_w + plan.max_col - plan.min_col + 1;
   const size_t row_bytes = sizeof(float) * static_cast<size_t>(layout.buffer_cols) * plan.in_c;
 
   const int fit_rows = max_of(1, static_cast<int>(unit_bytes / row_bytes));

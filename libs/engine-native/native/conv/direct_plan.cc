@@ -69,8 +69,10 @@ void finish_plan(GatherPlan& plan, const PlanArrays& arrays) {
     plan.max_cols = std::max(plan.max_cols, phase.cols);
     plan.min_cols = std::min(plan.min_cols, phase.cols);
   }
-  plan.min_row = plan.min_col = INT_MAX;
-  plan.max_row = plan.max_col = INT_MIN;
+  // A plan without segments reads nothing; its range must still be one that can be subtracted.
+  const bool empty = arrays.segment_count == 0;
+  plan.min_row = plan.min_col = empty ? 0 : INT_MAX;
+  plan.max_row = plan.max_col = empty ? 0 : INT_MIN;
   for (int s = 0; s < arrays.segment_count; ++s) {
     const Segment& segment = arrays.segments[s];
     plan.min_row = std::min(plan.min_row, segment.row);
