@@ -1,5 +1,6 @@
 import type { CurvePoint } from '@percept/measures';
-import { svgText } from './svg.js';
+import { gridIn255 } from './number-format.js';
+import { fitText, round, svgText, textWidth } from './svg.js';
 
 /** One curve of a chart. */
 export interface ChartSeries {
@@ -7,6 +8,8 @@ export interface ChartSeries {
   readonly colour: string;
   readonly dashed: boolean;
   readonly curve: readonly CurvePoint[];
+  /** Budgets to mark on the curve with a dot, where the grid has them. */
+  readonly marks?: readonly number[];
 }
 
 /** Where a chart stands within its drawing. */
@@ -30,19 +33,25 @@ export function curveChart(
   const body: string[] = [];
   for (let tenth = 0; tenth <= 10; tenth += 2) {
     const at = y(tenth / 10);
-    body.push(`<line x1="${frame.left}" y1="${at}" x2="${frame.left + frame.width}" y2="${at}" stroke="#e2e2e2"/>`);
+    body.push(
+      `<line x1="${frame.left}" y1="${at}" x2="${frame.left + frame.width}" y2="${at}" class="rule" stroke="#e2e2e2"/>`,
+    );
     body.push(svgText(frame.left - 8, at + 4, `${tenth * 10} %`, { anchor: 'end', size: 11 }));
   }
   for (const tick of budgetUnit.ticks(last)) {
     body.push(
-      `<line x1="${x(tick)}" y1="${frame.top + frame.height}" x2="${x(tick)}" y2="${frame.top + frame.height + 4}" stroke="#555"/>`,
+      `<line x1="${x(tick)}" y1="${frame.top + frame.height}" x2="${x(tick)}" y2="${frame.top + frame.height + 4}" class="axis" stroke="#555"/>`,
     );
     body.push(svgText(x(tick), frame.top + frame.height + 18, budgetUnit.label(tick), { anchor: 'middle', size: 11 }));
   }
-  if (trainingEpsilon > 0 && trainingEpsilon <= last) {
+  if (trainingEpsilon > 0 && trainingEpsilon <= last * (1 + 1e-9)) {
+    const at = x(trainingEpsilon);
+    const label = `training budget ${budgetUnit.label(trainingEpsilon)}`;
+    const reach = textWidth(label, 10) / 2;
+    const middle = Math.min(Math.max(at, frame.left + reach), frame.left + frame.width - reach);
     body.push(
-      `<line x1="${x(trainingEpsilon)}" y1="${frame.top}" x2="${x(trainingEpsilon)}" y2="${frame.top + frame.height}" stroke="#999" stroke-dasharray="2 3"/>`,
-      svgText(x(trainingEpsilon) + 4, frame.top + 11, 'training budget', { size: 10, fill: '#666' }),
+      `<line x1="${at}" y1="${frame.top - 3}" x2="${at}" y2="${frame.top + frame.height}" class="axis" stroke="#777" stroke-dasharray="2 3"/>`,
+      svgText(middle, frame.top - 9, label, { size: 10, fill: 'soft', anchor: 'middle' }),
     );
   }
   for (const { curve, colour } of series) {
@@ -53,35 +62,47 @@ export function curveChart(
   for (const { curve, colour, dashed } of series) {
     const points = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.estimate)}`).join(' ');
     body.push(
-      `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
+      `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2.25" stroke-linejoin="round"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
     );
   }
+  for (const { curve, colour, marks = [] } of series) {
+    for (const { epsilon, accuracy } of curve) {
+      if (marks.some((mark) => Math.abs(mark - epsilon) <= 1e-9))
+        body.push(
+          `<circle cx="${x(epsilon)}" cy="${y(accuracy.estimate)}" r="3.5" class="dot" fill="${colour}" stroke="#fff" stroke-width="1.25"/>`,
+        );
+    }
+  }
   body.push(
-    `<path d="M${frame.left} ${frame.top}V${frame.top + frame.height}H${frame.left + frame.width}" fill="none" stroke="#555"/>`,
+    `<path d="M${frame.left} ${frame.top}V${frame.top + frame.height}H${frame.left + frame.width}" fill="none" class="axis" stroke="#555"/>`,
     svgText(frame.left + frame.width / 2, frame.top + frame.height + 38, budgetUnit.title, { anchor: 'middle' }),
     svgText(frame.left - 46, frame.top + frame.height / 2, 'robust accuracy', { anchor: 'middle', rotate: -90 }),
   );
   return body;
 }
 
-/** A legend of one entry per series, in columns below a chart; answers with the drawing and its height. */
+/** A legend of one entry per series, in as many columns below a chart as the labels leave room for; answers with the drawing and its height. */
 export function chartLegend(
   series: readonly ChartSeries[],
   left: number,
   top: number,
   width: number,
 ): { body: string[]; height: number } {
-  const columnWidth = 230;
-  const columns = Math.max(1, Math.floor(width / columnWidth));
+  const size = 12;
+  const swatch = 34;
+  const widest = Math.max(0, ...series.map(({ label }) => textWidth(label, size)));
+  const columns = Math.min(4, Math.max(1, Math.floor((width + 20) / (swatch + widest + 20))));
+  const columnWidth = width / columns;
+  const rows = Math.ceil(series.length / columns);
   const body = series.flatMap(({ label, colour, dashed }, i) => {
-    const x = left + (i % columns) * columnWidth;
-    const y = top + Math.floor(i / columns) * 20;
+    const x = left + Math.floor(i / rows) * columnWidth;
+    const y = top + (i % rows) * 20;
     return [
-      `<line x1="${x}" y1="${y}" x2="${x + 26}" y2="${y}" stroke="${colour}" stroke-width="3"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
-      svgText(x + 34, y + 4, label),
+      `<line x1="${round(x)}" y1="${y}" x2="${round(x + 26)}" y2="${y}" stroke="${colour}" stroke-width="3"${dashed ? ' stroke-dasharray="6 4"' : ''}/>`,
+      svgText(x + swatch, y + 4, fitText(label, width - swatch, size), { size }),
     ];
   });
-  return { body, height: Math.ceil(series.length / columns) * 20 };
+  return { body, height: rows * 20 };
 }
 
 /** How budgets are written on an axis. */
@@ -93,7 +114,7 @@ export interface BudgetUnit {
 
 /** Budgets in 255ths where the grid is made of them, in plain numbers elsewhere. */
 export function budgetUnitOf(grid: readonly number[], norm: number): BudgetUnit {
-  const in255 = grid.every((epsilon) => Math.abs(epsilon * 255 - Math.round(epsilon * 255)) < 1e-6);
+  const in255 = gridIn255(grid);
   const scale = in255 ? 255 : 1;
   const ball = norm === Number.POSITIVE_INFINITY ? 'l∞' : `l${norm}`;
   return {
@@ -106,8 +127,4 @@ export function budgetUnitOf(grid: readonly number[], norm: number): BudgetUnit 
     },
     label: (epsilon) => String(Number((epsilon * scale).toFixed(3))),
   };
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

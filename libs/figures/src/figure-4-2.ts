@@ -1,57 +1,90 @@
-import { pictureDataUri } from './pictures.js';
-import type { ReportData } from './report-data.js';
-import { svgDocument, svgPicture, svgText } from './svg.js';
+import { pictureCell, pictureDataUri } from './pictures.js';
+import type { ReportData, ReportModel } from './report-data.js';
+import { fitText, svgDocument, svgFrame, svgPicture, svgText, textWidth } from './svg.js';
 
-const cell = 56;
-const gap = 6;
-const labels = 170;
-const right = '#009e73';
-const wrong = '#d55e00';
+const gap = 10;
+const captionHeight = 16;
+const hit = '#009e73';
+const miss = '#d55e00';
 
-/** Figure 4.2: targeted perturbations without a budget, from the same noise for every model, one column per class. */
-export function figure42({ models, dataset, figures }: ReportData): string | undefined {
+/**
+ * Figure 4.2: targeted perturbations without a budget, from the same start for every model, one column per class; undefined where the
+ * data lack starts or strips.
+ */
+export function figure42Svg({ models, dataset, figures }: ReportData): string | undefined {
   const shown = models.filter(({ strip }) => strip !== undefined);
-  if (figures.starts === undefined || shown.length === 0) return undefined;
-  const size = dataset.height * dataset.width * dataset.channels;
+  const { starts } = figures;
+  if (starts === undefined || shown.length === 0) return undefined;
+  const cell = pictureCell(dataset, 64);
+  const values = dataset.height * dataset.width * dataset.channels;
   const columns = dataset.classNames.length;
-  const picture = (images: Float32Array, column: number): string =>
-    pictureDataUri(images.subarray(column * size, (column + 1) * size), dataset);
-  const x = (column: number): number => labels + column * (cell + gap);
+  const labels = Math.min(250, Math.max(110, ...shown.map((model) => textWidth(rowTitle(model, 0), 12, true))));
+  const x = (column: number): number => 16 + Math.ceil(labels) + 14 + column * (cell.width + gap);
+  const picture = (images: Float32Array, column: number, y: number): string =>
+    svgPicture(
+      x(column),
+      y,
+      cell.width,
+      cell.height,
+      pictureDataUri(images.subarray(column * values, (column + 1) * values), dataset, cell.scale),
+    );
+  const top = 92;
   const body: string[] = [
-    svgText(16, 24, 'Figure 4.2: targeted perturbations without a budget', { size: 15, bold: true }),
-    svgText(16, 42, 'Same start in each column; frame: the model is sure of the target (green) or not (red)', {
+    svgText(16, 26, 'Figure 4.2: targeted perturbations without a budget', { size: 15, bold: true }),
+    svgText(16, 45, 'Every column begins from the same start and aims at its class.', { size: 11, fill: 'soft' }),
+    svgText(16, 60, 'Below each picture: ✓ the model predicts the target, ✗ it does not, and its confidence in it.', {
       size: 11,
-      fill: '#555',
+      fill: 'soft',
     }),
   ];
-  const top = 72;
-  for (const [column, name] of dataset.classNames.entries()) {
-    body.push(svgText(x(column) + cell / 2, top - 8, name, { anchor: 'middle', size: 11 }));
-  }
-  const row = (index: number, title: string): number => {
-    const y = top + index * (cell + gap);
-    body.push(svgText(16, y + cell / 2 + 4, title, { size: 12 }));
-    return y;
+  for (const [column, name] of dataset.classNames.entries())
+    body.push(
+      svgText(x(column) + cell.width / 2, top - 8, fitText(name, cell.width + gap - 2, 11), {
+        anchor: 'middle',
+        size: 11,
+      }),
+    );
+  const label = (y: number, title: string, detail: string): void => {
+    body.push(
+      svgText(16, y + cell.height / 2 - 1, fitText(title, labels, 12, true), { bold: true }),
+      svgText(16, y + cell.height / 2 + 14, fitText(detail, labels, 10), { size: 10, fill: 'soft' }),
+    );
   };
-  const startRow = row(0, '(a) starts');
-  for (let column = 0; column < columns; column++)
-    body.push(svgPicture(x(column), startRow, cell, cell, picture(figures.starts, column)));
+  label(top, '(a) starts', 'noise around the mean');
+  for (let column = 0; column < columns; column++) body.push(picture(starts, column, top));
+  let y = top + cell.height + gap;
   for (const [i, model] of shown.entries()) {
-    const y = row(i + 1, `(${String.fromCharCode(98 + i)}) ${model.displayName}`);
+    label(y, rowTitle(model, i), rowDetail(model));
     for (let column = 0; column < columns; column++) {
-      const sure = model.strip?.success[column] === 1;
+      const reached = model.strip?.success[column] === 1;
+      const colour = reached ? hit : miss;
+      const confidence = Math.round((model.strip?.confidence[column] ?? 0) * 100);
       body.push(
-        svgPicture(x(column), y, cell, cell, picture(model.strip?.images as Float32Array, column), {
-          colour: sure ? right : wrong,
-          width: 2,
+        picture(model.strip?.images as Float32Array, column, y),
+        svgFrame({ x: x(column), y, width: cell.width, height: cell.height }, { colour, width: 2 }),
+        svgText(x(column) + cell.width / 2, y + cell.height + 14, `${reached ? '✓' : '✗'} ${confidence} %`, {
+          anchor: 'middle',
+          size: 10,
+          fill: reached ? 'good' : 'bad',
         }),
       );
     }
+    y += cell.height + captionHeight + gap;
   }
-  return svgDocument(
-    labels + columns * (cell + gap) + 16,
-    top + (shown.length + 1) * (cell + gap) + 14,
-    'Figure 4.2: targeted perturbations',
-    body,
-  );
+  return svgDocument(Math.max(640, x(columns) + 6), y + 6, 'Figure 4.2: targeted perturbations', body);
+}
+
+function rowTitle({ displayName }: ReportModel, index: number): string {
+  return `(${rowLetter(index + 1)}) ${displayName}`;
+}
+
+/** a to z, then aa and so on. */
+function rowLetter(index: number): string {
+  const last = String.fromCharCode(97 + (index % 26));
+  return index < 26 ? last : rowLetter(Math.floor(index / 26) - 1) + last;
+}
+
+function rowDetail({ recipe, preset, collapse }: ReportModel): string {
+  const trained = preset === '' ? recipe : `${recipe}, ${preset}`;
+  return collapse.collapsed ? `${trained}, collapsed` : trained;
 }

@@ -1,10 +1,10 @@
-import { canonicalJson } from './canonical-json.js';
-import { figure11 } from './figure-1-1.js';
-import { figure41 } from './figure-4-1.js';
-import { figure42 } from './figure-4-2.js';
+import { figure11Svg } from './figure-1-1.js';
+import { figure41Svg } from './figure-4-1.js';
+import { figure42Svg } from './figure-4-2.js';
 import { rasterise } from './rasterise.js';
 import type { ReportData } from './report-data.js';
-import { reportPage } from './report-page.js';
+import { reportJson } from './report-json.js';
+import { renderReport } from './report-page.js';
 
 /** A file of a report. */
 export interface ReportArtifact {
@@ -21,10 +21,10 @@ export async function reportArtifacts(data: ReportData): Promise<ReportArtifact[
     bytes: new TextEncoder().encode(content),
   });
   const artifacts: ReportArtifact[] = [
-    { name: 'report.json', mediaType: 'application/json', bytes: canonicalJson(data) },
-    text('report.html', 'text/html', reportPage(data)),
+    { name: 'report.json', mediaType: 'application/json', bytes: reportJson(data) },
+    text('report.html', 'text/html', renderReport(data).html),
   ];
-  const figures = { 'figure-1-1': figure11(data), 'figure-4-1': figure41(data), 'figure-4-2': figure42(data) };
+  const figures = { 'figure-1-1': figure11Svg(data), 'figure-4-1': figure41Svg(data), 'figure-4-2': figure42Svg(data) };
   for (const [name, svg] of Object.entries(figures)) {
     if (svg === undefined) continue;
     artifacts.push(text(`figures/${name}.svg`, 'image/svg+xml', svg), {

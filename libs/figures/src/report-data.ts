@@ -87,3 +87,8 @@ export function pointAtTrainingBudget(model: ReportModel, { trainingEpsilon }: R
     ({ epsilon }) => Math.abs(epsilon - trainingEpsilon) <= 1e-9 * Math.max(1, trainingEpsilon),
   );
 }
+
+/** Every budget that any of the models was measured at. */
+export function budgetsOf({ models }: ReportData): number[] {
+  return models.flatMap(({ profile }) => profile.curve.map(({ epsilon }) => epsilon));
+}

@@ -1,153 +1,165 @@
-import { figure11 } from './figure-1-1.js';
-import { figure41 } from './figure-4-1.js';
-import { figure42 } from './figure-4-2.js';
-import { pointAtTrainingBudget, type ReportData, type ReportModel } from './report-data.js';
+import { figure11Svg } from './figure-1-1.js';
+import { figure41Svg } from './figure-4-1.js';
+import { figure42Svg } from './figure-4-2.js';
+import { budgetText, significant } from './number-format.js';
+import { budgetsOf, type ReportData, type ReportModel } from './report-data.js';
+import { reportStyle } from './report-style.js';
+import { summarise } from './report-summary.js';
+import { honestyTable, modelTable } from './report-tables.js';
 import { escapeText } from './svg.js';
 
-const style = `
-:root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5c5c5c; --line: #d9d9d9; --paper: #fdfdfb; --card: #fff; --good: #00704f; --bad: #b23c00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #ececec; --soft: #a8a8a8; --line: #3a3a3a; --paper: #161616; --card: #1f1f1f; --good: #4cc79b; --bad: #ff9a5c; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.2; } h2 { margin-top: 2.5rem; font-size: 1.2rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
-th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
-thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
-figure { margin: 1.5rem 0; padding: .5rem; background: #fff; border: 1px solid var(--line); border-radius: .4rem; overflow-x: auto; } figure svg { display: block; max-width: 100%; height: auto; min-width: 34rem; margin: auto; }
-details { margin: .6rem 0; } summary { cursor: pointer; } pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); padding: .7rem; font-size: .8rem; } code { font-size: .85em; overflow-wrap: anywhere; }
-`;
-
 /** The report as one page that needs nothing else: no script, no font, no address outside itself. */
-export function reportPage(data: ReportData): string {
-  const figures = [figure11(data), figure41(data), figure42(data)].filter((svg) => svg !== undefined);
-  return `<!doctype html>
+export interface RenderedReport {
+  readonly html: string;
+}
+
+/** Renders a report's page: summary, table, figures, honesty, settings. Equal data gives equal text. */
+export function renderReport(data: ReportData): RenderedReport {
+  const { shows, doesNotShow } = summarise(data);
+  const html = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeText(data.title)}</title>
-<style>${style}</style>
+<style>${reportStyle}</style>
 </head>
 <body>
+<header>
 <h1>${escapeText(data.title)}</h1>
-<p>${summarySentences(data).map(escapeText).join('</p>\n<p>')}</p>
-<h2>Robustness, smoothness and honesty side by side</h2>
-<div class="scroll">${modelTable(data)}</div>
-<p class="soft">Accuracy counts all ${data.dataset.samples} samples; a clean error counts as broken. Intervals are 95 % Wilson intervals. Robust accuracy is an upper bound: a stronger attack may find more.</p>
-${figures.map((svg) => `<figure>${svg}</figure>`).join('\n')}
+<p class="soft">${escapeText(headline(data))}</p>
+</header>
+<main>
+<div class="columns">
+<section><h3>What this run shows</h3>${list(shows)}</section>
+<section><h3>What it does not show</h3>${list(doesNotShow)}</section>
+</div>
+<h2>The models side by side</h2>
+${scrolling('Models side by side', modelTable(data))}
+${tableNotes(data)}
+<h2>Figures</h2>
+${figures(data)}
 ${honestySection(data)}
 <h2>Settings</h2>
-<p class="soft">Percept ${escapeText(data.perceptVersion)}, engine ${escapeText(`${data.engine.name} ${data.engine.version} (${data.engine.path}, ${data.engine.threads} threads)`)}; data set ${escapeText(data.dataset.name)}, split ${escapeText(data.dataset.split)}, SHA-256 <code>${escapeText(data.dataset.digest)}</code></p>
-<details><summary>Every setting</summary><pre>${escapeText(JSON.stringify(data.settings, plainNumbers, 2))}</pre></details>
-${data.models.map(modelDetails).join('\n')}
+${settingsSection(data)}
+</main>
 </body>
 </html>
 `;
+  return { html };
 }
 
-function plainNumbers(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
-}
-
-/** What the run shows and does not show, in plain words. */
-export function summarySentences(data: ReportData): string[] {
+function headline(data: ReportData): string {
   const { dataset, models } = data;
-  const sound = models.filter(({ collapse }) => !collapse.collapsed);
-  const robustness = (model: ReportModel): number => pointAtTrainingBudget(model, dataset)?.accuracy.estimate ?? 0;
-  const [best] = [...sound].sort((a, b) => robustness(b) - robustness(a));
-  const [weakest] = [...sound].sort((a, b) => robustness(a) - robustness(b));
-  const sentences = [
-    `${models.length} models were attacked on ${dataset.samples} ${dataset.split} images of ${dataset.name}, at every budget of the grid and without looking at each other's results.`,
-  ];
-  if (best && weakest && best !== weakest) {
-    sentences.push(
-      `At the training budget of ${Number(dataset.trainingEpsilon.toFixed(4))}, ${best.displayName} keeps ${percent(robustness(best))} of the images right and ${weakest.displayName} ${percent(robustness(weakest))}.`,
-    );
-  }
-  for (const { displayName, collapse } of models.filter((model) => model.collapse.collapsed)) {
-    sentences.push(
-      `${displayName} predicts "${dataset.classNames[collapse.topClass]}" for ${percent(collapse.topShare)} of the images: its flat curve is no robustness.`,
-    );
-  }
-  sentences.push(
-    'The pictures show what each model takes for its classes; whether people recognise them is not measured here as a number.',
-  );
-  return sentences;
+  const ball = dataset.norm === Number.POSITIVE_INFINITY ? 'l∞' : `l${dataset.norm}`;
+  return `${models.length} ${models.length === 1 ? 'model' : 'models'}, ${dataset.samples} ${dataset.split} images of ${dataset.name}, ${ball} budgets, training budget ${budgetText(dataset.trainingEpsilon, budgetsOf(data))}`;
 }
 
-function modelTable({ models, dataset }: ReportData): string {
-  const smooth = models.some(({ smoothness }) => smoothness !== undefined);
-  const head = ['model', 'clean', `robust at ${Number(dataset.trainingEpsilon.toFixed(4))}`, '95 % interval'];
-  if (smooth) head.push('‖∇loss‖ dual', '‖F½J‖²', 'λmax(F)', 'Lemma C.1');
-  head.push('honesty', 'classes');
-  const rows = models.map((model) => {
-    const at = pointAtTrainingBudget(model, dataset);
-    const cells = [
-      escapeText(model.displayName),
-      percent(model.profile.curve[0]?.accuracy.estimate ?? 0),
-      at ? percent(at.accuracy.estimate) : '',
-      at ? `${percent(at.accuracy.lower)} to ${percent(at.accuracy.upper)}` : '',
-    ];
-    if (smooth) {
-      const { smoothness } = model;
-      cells.push(
-        smoothness ? significant(smoothness.mean.lossGradientDualNorm) : '',
-        smoothness ? significant(smoothness.mean.fimFrobeniusSquared) : '',
-        smoothness ? significant(smoothness.mean.fimLargestEigenvalue) : '',
-        smoothness ? verdict(smoothness.lemma.holds, 'holds', 'broken') : '',
-      );
-    }
-    const failing = (model.honesty ?? []).filter(({ passes }) => !passes).length;
-    cells.push(model.honesty?.length ? verdict(failing === 0, 'all pass', `${failing} fail`) : '');
-    cells.push(model.collapse.collapsed ? '<span class="bad">collapsed</span>' : '<span class="good">all</span>');
-    return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
-  });
-  return `<table><thead><tr>${head.map((title) => `<th>${escapeText(title)}</th>`).join('')}</tr></thead><tbody>${rows.join('\n')}</tbody></table>`;
+function list(sentences: readonly string[]): string {
+  return `<ul>${sentences.map((sentence) => `<li>${escapeText(sentence)}</li>`).join('\n')}</ul>`;
+}
+
+/** A region that scrolls sideways on narrow screens, also by keyboard. */
+function scrolling(label: string, content: string, kind = 'scroll'): string {
+  return `<div class="${kind}" role="region" tabindex="0" aria-label="${escapeText(label)}">${content}</div>`;
+}
+
+function tableNotes({ dataset, models }: ReportData): string {
+  const notes = [
+    `Accuracy counts all ${dataset.samples} images, and one that is wrong without any attack counts as broken at every budget. Small figures below a share are its 95 % Wilson interval; n is the number of images.`,
+  ];
+  const measured = models.find(({ smoothness }) => smoothness !== undefined)?.smoothness;
+  if (measured)
+    notes.push(
+      `Smoothness is the mean over ${measured.samples} images, smaller is smoother: ‖∇L‖ is the dual norm of the loss gradient (Eq. 3.1), ‖F½J‖² the squared Frobenius norm of Eq. 3.6, λmax(F) the largest eigenvalue of the Fisher information of Eq. B.2.`,
+    );
+  return notes.map((note) => `<p class="soft small">${escapeText(note)}</p>`).join('\n');
+}
+
+function figures(data: ReportData): string {
+  const all: [label: string, svg: string | undefined, caption: string][] = [
+    [
+      'Figure 1.1',
+      figure11Svg(data),
+      'Above the curves, the image as the robust model needs it changed to see the target; below, as the standard model does. Dots on the curves mark those budgets of the pictures that the curves were measured at.',
+    ],
+    [
+      'Figure 4.1',
+      figure41Svg(data),
+      'Share of images that no attack broke at or below each budget. Grey dashed curves belong to models that predict one class whatever they see.',
+    ],
+    [
+      'Figure 4.2',
+      figure42Svg(data),
+      'What each model turns noise into when it is asked for a class and may change every pixel as far as it likes.',
+    ],
+  ];
+  return all
+    .flatMap(([label, svg, caption]) =>
+      svg === undefined
+        ? []
+        : [`<figure>${scrolling(label, svg, 'plate')}<figcaption>${escapeText(caption)}</figcaption></figure>`],
+    )
+    .join('\n');
 }
 
 function honestySection({ models }: ReportData): string {
-  const judged = models.filter(({ honesty }) => honesty?.length);
+  const judged = models.filter(({ honesty = [] }) => honesty.length > 0);
   if (judged.length === 0) return '';
   const blocks = judged.map(({ displayName, honesty = [] }) => {
-    const rows = honesty.map(
-      ({ name, description, value, limit, passes }) =>
-        `<tr><td>${escapeText(name)}</td><td>${significant(value)}</td><td>${significant(limit)}</td><td>${verdict(passes, 'pass', 'fail')}</td><td style="text-align:left;white-space:normal">${escapeText(description)}</td></tr>`,
-    );
-    return `<details><summary>${escapeText(displayName)}</summary><div class="scroll"><table><thead><tr><th>check</th><th>value</th><th>limit</th><th></th><th></th></tr></thead><tbody>${rows.join('')}</tbody></table></div></details>`;
+    const failing = honesty.filter(({ passes }) => !passes).length;
+    const verdict =
+      failing === 0
+        ? `<span class="good">passes all ${honesty.length} checks</span>`
+        : `<span class="bad">fails ${failing} of ${honesty.length} checks</span>`;
+    return `<details${failing > 0 ? ' open' : ''}><summary>${escapeText(displayName)} ${verdict}</summary>${scrolling(`Checks of ${displayName}`, honestyTable(honesty))}</details>`;
   });
-  return `<h2>May these numbers be believed?</h2>\n${blocks.join('\n')}`;
+  return `<h2>May these numbers be believed?</h2>
+<p class="soft small">Each check compares a number with a limit that an honest evaluation keeps.</p>
+${blocks.join('\n')}`;
+}
+
+function settingsSection({ perceptVersion, engine, dataset, settings, models }: ReportData): string {
+  const facts: [string, string][] = [
+    ['Percept', perceptVersion],
+    ['Engine', `${engine.name} ${engine.version}, ${engine.path}, ${engine.threads} threads`],
+    [
+      'Data set',
+      `${dataset.name}, split ${dataset.split}, ${dataset.height} × ${dataset.width} × ${dataset.channels}, ${dataset.classNames.length} classes`,
+    ],
+    ['SHA-256 of the split', dataset.digest],
+  ];
+  return `<dl>${facts.map(([term, text]) => `<dt>${escapeText(term)}</dt><dd>${escapeText(text)}</dd>`).join('\n')}</dl>
+<details><summary>Settings of the evaluation</summary>${json('Settings of the evaluation', settings)}</details>
+${models.map(modelDetails).join('\n')}`;
 }
 
 function modelDetails(model: ReportModel): string {
+  const { displayName, name, recipe, preset, parameters, spec, dataset, epochs, seed, profile, digest } = model;
+  const { curve, ...attack } = profile;
   const shown = {
-    recipe: model.recipe,
-    preset: model.preset,
-    ...model.spec,
-    epochs: model.epochs,
-    seed: model.seed,
-    parameters: model.parameters,
-    profile: {
-      strategy: model.profile.strategy,
-      attacks: model.profile.attacks,
-      gradientImageSteps: model.profile.gradientImageSteps,
-    },
-    weightsSha256: model.digest,
-    witnessesSha256: model.profile.witnessesSha256,
+    name,
+    recipe,
+    preset,
+    parameters,
+    spec,
+    trainedOn: dataset,
+    epochs,
+    seed,
+    weightsSha256: digest,
+    profile: { ...attack, budgets: curve.length, largestBudget: curve.at(-1)?.epsilon ?? 0 },
+    ...(model.smoothness ? { smoothness: model.smoothness } : {}),
+    collapse: model.collapse,
   };
-  return `<details><summary>${escapeText(model.displayName)}</summary><pre>${escapeText(JSON.stringify(shown, plainNumbers, 2))}</pre></details>`;
+  const outline = `${recipe}, ${epochs} epochs, seed ${seed}, weights ${digest.slice(0, 12)}`;
+  return `<details><summary>${escapeText(displayName)} <span class="soft small">${escapeText(outline)}</span></summary>${json(`Settings of ${displayName}`, shown)}</details>`;
 }
 
-function verdict(good: boolean, yes: string, no: string): string {
-  return `<span class="${good ? 'good' : 'bad'}">${escapeText(good ? yes : no)}</span>`;
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
-function significant(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  return value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)
-    ? value.toExponential(2)
-    : String(Number(value.toPrecision(3)));
+function json(label: string, value: unknown): string {
+  const text = JSON.stringify(
+    value,
+    (_, child: unknown) => (typeof child === 'number' && !Number.isFinite(child) ? significant(child) : child),
+    2,
+  );
+  return `<pre role="region" tabindex="0" aria-label="${escapeText(label)}">${escapeText(text)}</pre>`;
 }
