@@ -14,6 +14,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: .5rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; vertical-align: top; }
 tbody tr:last-child > * { border-bottom: 0; }
 th:first-child { position: sticky; left: 0; background: var(--card); text-align: left; } tbody th { font-weight: 600; } td.text, th.text { text-align: left; }
+td small.wrap { white-space: normal; min-width: 6rem; margin-left: auto; max-width: 9rem; }
 td.prose { text-align: left; white-space: normal; min-width: 16rem; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; } td small, th small { display: block; font-weight: 400; color: var(--soft); }
 figure { margin: 1rem 0 1.75rem; } .plate { overflow-x: auto; padding: .75rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; }

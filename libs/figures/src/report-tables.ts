@@ -68,14 +68,14 @@ function smoothnessCells({ smoothness }: ReportModel): string[] {
 
 function collapseCell({ collapse }: ReportModel, classNames: readonly string[]): string {
   const top = `“${escapeText(classNames[collapse.topClass] ?? String(collapse.topClass))}”, ${percent(collapse.topShare)}`;
-  return `${verdict(!collapse.collapsed, 'spread', 'collapsed')}<small>most: ${top}</small>`;
+  return `${verdict(!collapse.collapsed, 'spread', 'collapsed')}<small class="wrap">most: ${top}</small>`;
 }
 
 function honestyCell({ honesty = [] }: ReportModel): string {
   if (honesty.length === 0) return '<span class="soft">not checked</span>';
   const failing = honesty.filter(({ passes }) => !passes);
   if (failing.length === 0) return verdict(true, `${honesty.length} pass`, '');
-  return `${verdict(false, '', `${failing.length} of ${honesty.length} fail`)}${failing.map(({ name }) => `<small>${escapeText(name)}</small>`).join('')}`;
+  return `${verdict(false, '', `${failing.length} of ${honesty.length} fail`)}${failing.map(({ name }) => `<small class="wrap">${escapeText(name)}</small>`).join('')}`;
 }
 
 function verdict(good: boolean, yes: string, no: string): string {
