@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { BenchUsageError, parseBenchOptions } from '../src/options.js';
+import { summarise } from '../src/summary.js';
+
+describe('the options of the benchmarks', () => {
+  test('have defaults: width 64, batch 64, two threads, no peer', () => {
+    expect(parseBenchOptions(['pgd-step'])).toMatchObject({
+      names: ['pgd-step'],
+      peer: 'none',
+      width: 64,
+      batch: 64,
+      threads: 2,
+    });
+  });
+
+  test('come in any order around the names', () => {
+    const options = parseBenchOptions([
+      '--width',
+      '8',
+      'pgd-step',
+      '--peer',
+      'torch',
+      'train-step',
+      '--json',
+      'out.json',
+    ]);
+    expect(options).toMatchObject({ names: ['pgd-step', 'train-step'], width: 8, peer: 'torch', json: 'out.json' });
+  });
+
+  test.each([
+    ['a size that is no number', ['--width', 'wide']],
+    ['a size of zero', ['--batch', '0']],
+    ['an unknown peer', ['--peer', 'jax']],
+    ['an unknown engine', ['--engine', 'gpu']],
+    ['an unknown option', ['--speed', '9']],
+  ])('refuse %s', (_name, args) => {
+    expect(() => parseBenchOptions(args)).toThrow(BenchUsageError);
+  });
+});
+
+describe('the summary of timings', () => {
+  test.each([
+    [[3, 1, 2], { median: 2, min: 1, max: 3 }],
+    [[4, 1, 2, 3], { median: 2.5, min: 1, max: 4 }],
+    [[5], { median: 5, min: 5, max: 5 }],
+  ])('of %j is %j', (seconds, expected) => {
+    expect(summarise(seconds)).toEqual(expected);
+  });
+
+  test('needs at least one timing', () => {
+    expect(() => summarise([])).toThrow(RangeError);
+  });
+});
