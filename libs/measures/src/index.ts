@@ -1,8 +1,22 @@
+export { type AlignedGradients, type AlignedGradientsOptions, alignedGradients } from './aligned-gradients.js';
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
+export { type BootstrapOptions, clusterBootstrap, type Estimate } from './cluster-bootstrap.js';
 export { type HonestyIndicator, type HonestyOptions, honestyReport } from './honesty-report.js';
+export { firstPictures, type InversionOptions, type InvertedPictures, invertClasses } from './inverted-pictures.js';
+export {
+  InvalidAnswersError,
+  type LabellingAnswers,
+  type LabellingKey,
+  type LabellingScore,
+  type LabellingSet,
+  type LabellingSource,
+  labellingSet,
+  scoreLabelling,
+} from './labelling-set.js';
 export { ledgerFromTensors, ledgerToTensors, MalformedLedgerError } from './ledger-tensors.js';
 export { type LocalLipschitzOptions, localLipschitz } from './local-lipschitz.js';
 export { type LogitJacobian, logitJacobian } from './logit-jacobian.js';
+export { comparePaired, mcNemarExact, type PairedComparison } from './paired-comparison.js';
 export { type ProfileHooks, type ProfileProgress, profile } from './profile.js';
 export {
   budgetGrid,
@@ -16,6 +30,15 @@ export {
   validateProfileSettings,
   witnessMargin,
 } from './profile-settings.js';
+export { cohenKappa, fleissKappa } from './rater-agreement.js';
+export {
+  type NamedJudge,
+  type Recognizability,
+  type RecognizabilityOptions,
+  recognizability,
+  type ShuffledTargets,
+  type Verdict,
+} from './recognizability.js';
 export { type CurvePoint, robustAccuracyCurve } from './robust-accuracy-curve.js';
 export { type Samples, selectSamples, shardSamples } from './samples.js';
 export {
@@ -30,6 +53,7 @@ export {
   smoothness,
   softmax,
 } from './smoothness.js';
+export { classMargins, rankOf, targetEvidence } from './target-evidence.js';
 export { type RefutedWitness, verifyWitnesses, type WitnessVerification } from './verify-witnesses.js';
 export { type Proportion, wilsonInterval } from './wilson-interval.js';
 export {
