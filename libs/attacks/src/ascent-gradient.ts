@@ -1,5 +1,5 @@
 import type { Classifier } from '@percept/models';
-import { inputGradient } from '@percept/tensor';
+import { hostResult, inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Aim, type LossName, writeAscentCotangent } from './losses.js';
 
@@ -30,11 +30,11 @@ export function ascentGradient(
   loss: LossName,
 ): AscentGradient {
   let logits = new Float32Array(0);
-  const gradient = tf.tidy(() => {
+  const gradient = hostResult(() => {
     const x = tf.tensor4d(rows, [aims.length, ...model.inputShape]);
     const objective = (images: tf.Tensor4D): tf.Tensor1D => {
       const z = model.logits(images);
-      logits = Float32Array.from(z.dataSync());
+      logits = z.dataSync<'float32'>().slice();
       requireFinite(logits);
       const cotangent = new Float32Array(logits.length);
       for (const [row, aim] of aims.entries()) {
@@ -44,15 +44,18 @@ export function ascentGradient(
     };
     const { losses, gradient } = inputGradient(objective, x);
     losses.dispose();
-    return Float32Array.from(gradient.dataSync());
+    return gradient.dataSync<'float32'>().slice();
   });
   return { logits, gradient };
 }
 
 /** Logits of `rows`, a forward pass only. Throws NonFiniteLogitsError. */
 export function forwardLogits(model: Classifier, rows: Float32Array, batch: number): Float32Array {
-  const logits = tf.tidy(() =>
-    Float32Array.from(model.logits(tf.tensor4d(rows, [batch, ...model.inputShape])).dataSync()),
+  const logits = hostResult(() =>
+    model
+      .logits(tf.tensor4d(rows, [batch, ...model.inputShape]))
+      .dataSync<'float32'>()
+      .slice(),
   );
   requireFinite(logits);
   return logits;

@@ -1,7 +1,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { createStepper, distance, forwardLogits, resolvePgdOptions, startOf, stepLength } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
-import { inputGradient } from '@percept/tensor';
+import { hostResult, inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import { type Samples, valuesPerImage } from './samples.js';
 
@@ -75,12 +75,12 @@ function chordGradient(
   clean: Float32Array,
   batch: number,
 ): { logits: Float32Array; gradient: Float32Array } {
-  return tf.tidy(() => {
+  return hostResult(() => {
     let logits = new Float32Array(0);
     const reference = tf.tensor2d(clean, [batch, model.classes]);
     const change = (images: tf.Tensor4D): tf.Tensor1D => {
       const z = model.logits(images);
-      logits = Float32Array.from(z.dataSync());
+      logits = z.dataSync<'float32'>().slice();
       const sign = tf.sign(tf.sub(tf.tensor2d(logits, [batch, model.classes]), reference));
       return tf.sum(tf.mul(tf.sub(z, reference), sign), 1);
     };

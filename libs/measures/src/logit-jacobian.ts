@@ -1,5 +1,5 @@
 import type { Classifier } from '@percept/models';
-import { inputGradient } from '@percept/tensor';
+import { hostResult, inputGradient } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** Logits and their Jacobian with respect to the pixels, for a batch of images. */
@@ -12,16 +12,16 @@ export interface LogitJacobian {
 
 /** The Jacobian of the logits of `batch` flattened images in [0, 1], by one backward pass per class. */
 export function logitJacobian(model: Classifier, images: Float32Array, batch: number): LogitJacobian {
-  return tf.tidy(() => {
+  return hostResult(() => {
     const x = tf.tensor4d(images, [batch, ...model.inputShape]);
-    const logits = Float32Array.from(model.logits(x).dataSync());
+    const logits = model.logits(x).dataSync<'float32'>().slice();
     const rows = Array.from({ length: model.classes }, (_, k) => {
-      return tf.tidy(() => {
+      return hostResult(() => {
         const logitOfClass = (input: tf.Tensor4D): tf.Tensor1D =>
           tf.reshape(tf.slice(model.logits(input), [0, k], [batch, 1]), [batch]);
         const { losses, gradient } = inputGradient(logitOfClass, x);
         losses.dispose();
-        return Float32Array.from(gradient.dataSync());
+        return gradient.dataSync<'float32'>().slice();
       });
     });
     return { logits, rows };

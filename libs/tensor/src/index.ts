@@ -15,6 +15,7 @@ export {
   engineNames,
   selectEngine,
 } from './engine.js';
+export { hostResult } from './host-result.js';
 export { type InputGradient, inputGradient } from './input-gradient.js';
 export { dense, globalMeanPool, relu } from './layers.js';
 export { linfStep } from './linf-step.js';
