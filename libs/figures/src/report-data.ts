@@ -1,10 +1,15 @@
 import type {
+  AlignedGradients,
   ClassCollapse,
   CurvePoint,
   HonestyIndicator,
   LemmaCheck,
   NamedAttack,
+  Recognizability,
   SampleSmoothness,
+  SmoothnessEstimates,
+  TargetedPictures,
+  Verdict,
 } from '@percept/measures';
 
 /** Everything a report shows. Images are flattened NHWC float32 in [0, 1]; budgets in pixel units. */
@@ -23,6 +28,8 @@ export interface ReportData {
       readonly sampleId: number;
     };
   };
+  /** The models that judged recognizability, where it was measured. */
+  readonly judges?: readonly JudgeRecord[];
   /** Every setting of the evaluation, plain JSON. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly engine: { readonly name: string; readonly version: string; readonly path: string; readonly threads: number };
@@ -45,6 +52,17 @@ export interface ReportDataset {
   readonly norm: number;
 }
 
+/** A model that judged the pictures of others. */
+export interface JudgeRecord {
+  readonly name: string;
+  /** SHA-256 of the weights. */
+  readonly digest: string;
+  readonly recipe: string;
+  readonly seed: number;
+  readonly width: number;
+  readonly blocks: readonly number[];
+}
+
 /** One model with its measures. */
 export interface ReportModel {
   readonly name: string;
@@ -54,7 +72,14 @@ export interface ReportModel {
   readonly parameters: Readonly<Record<string, number>>;
   /** SHA-256 of the weights. */
   readonly digest: string;
-  readonly spec: { readonly architecture: string; readonly width: number; readonly blocks: readonly number[] };
+  readonly spec: {
+    readonly architecture: string;
+    readonly width: number;
+    readonly blocks: readonly number[];
+    /** Mean and standard deviation per channel by which the model normalises. */
+    readonly mean: readonly number[];
+    readonly std: readonly number[];
+  };
   readonly epochs: number;
   readonly seed: number;
   readonly dataset: string;
@@ -66,10 +91,32 @@ export interface ReportModel {
     readonly forwardImagePasses: number;
     readonly rejectedWitnesses: number;
     readonly witnessesSha256: string;
+    /** Samples of each class, and how many of them withstand the training budget; absent where the grid lacks it. */
+    readonly perClass?: readonly { readonly n: number; readonly robust: number }[];
   };
   readonly collapse: ClassCollapse;
   readonly honesty?: readonly HonestyIndicator[];
-  readonly smoothness?: { readonly mean: SampleSmoothness; readonly samples: number; readonly lemma: LemmaCheck };
+  readonly smoothness?: {
+    readonly mean: SampleSmoothness;
+    readonly samples: number;
+    readonly lemma: LemmaCheck;
+    /** Lower bounds of the logits' local Lipschitz constant within `radius`, in pixel units. */
+    readonly localLipschitz?: { readonly mean: number; readonly largest: number; readonly radius: number };
+    readonly estimates?: {
+      readonly mean: SmoothnessEstimates;
+      readonly relativeError: SmoothnessEstimates;
+      readonly projections: number;
+    };
+  };
+  readonly recognizability?: Recognizability & {
+    readonly gradients: AlignedGradients;
+    /** Share of the pictures that convinced the model itself, and the mean number of steps to them. */
+    readonly convinced: number;
+    readonly meanSteps: number;
+    /** The judges' verdict on figure 4.2's strip, all steps taken. */
+    readonly strip?: Verdict;
+    readonly pictures: TargetedPictures;
+  };
   /** Figure 4.2's strip: one image per class. */
   readonly strip?: { readonly images: Float32Array; readonly success: Uint8Array; readonly confidence: Float64Array };
   /** Figure 1.1's pictures: one per budget. */

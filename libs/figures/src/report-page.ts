@@ -1,11 +1,11 @@
 import { figure11Svg } from './figure-1-1.js';
 import { figure41Svg } from './figure-4-1.js';
 import { figure42Svg } from './figure-4-2.js';
-import { budgetText, significant } from './number-format.js';
+import { budgetText, percent, significant } from './number-format.js';
 import { budgetsOf, type ReportData, type ReportModel } from './report-data.js';
 import { reportStyle } from './report-style.js';
 import { summarise } from './report-summary.js';
-import { honestyTable, modelTable } from './report-tables.js';
+import { honestyTable, modelTable, perClassTable, perTargetTable, recognizabilityTable } from './report-tables.js';
 import { escapeText } from './svg.js';
 
 /** The report as one page that needs nothing else: no script, no font, no address outside itself. */
@@ -39,6 +39,8 @@ ${scrolling('Models side by side', modelTable(data))}
 ${tableNotes(data)}
 <h2>Figures</h2>
 ${figures(data)}
+${recognizabilitySection(data)}
+${breakdownSection(data)}
 ${honestySection(data)}
 <h2>Settings</h2>
 ${settingsSection(data)}
@@ -64,14 +66,19 @@ function scrolling(label: string, content: string, kind = 'scroll'): string {
   return `<div class="${kind}" role="region" tabindex="0" aria-label="${escapeText(label)}">${content}</div>`;
 }
 
-function tableNotes({ dataset, models }: ReportData): string {
+function tableNotes(data: ReportData): string {
+  const { dataset, models } = data;
   const notes = [
     `Accuracy counts all ${dataset.samples} images, and one that is wrong without any attack counts as broken at every budget. Small figures below a share are its 95 % Wilson interval; n is the number of images.`,
   ];
   const measured = models.find(({ smoothness }) => smoothness !== undefined)?.smoothness;
   if (measured)
     notes.push(
-      `Smoothness is the mean over ${measured.samples} images, smaller is smoother: ‖∇L‖ is the dual norm of the loss gradient (Eq. 3.1), ‖F½J‖² the squared Frobenius norm of Eq. 3.6, λmax(F) the largest eigenvalue of the Fisher information of Eq. B.2.`,
+      `Smoothness is the mean over ${measured.samples} images, smaller is smoother: ‖∇L‖ is the dual norm of the loss gradient (Eq. 3.1), ‖F½J‖² the squared Frobenius norm of Eq. 3.6, λmax(F) the largest eigenvalue of the Fisher information of Eq. B.2${measured.localLipschitz ? `, Lipschitz a lower bound of the logits’ local Lipschitz constant within ${significant(measured.localLipschitz.radius)}, found by attack` : ''}.${measured.estimates ? ` Estimates without the whole Jacobian come within ${percent(Math.max(...data.models.map(({ smoothness }) => smoothness?.estimates?.relativeError.fimFrobeniusSquared ?? 0)))} (‖F½J‖², ${measured.estimates.projections} random projections) and ${percent(Math.max(...data.models.map(({ smoothness }) => smoothness?.estimates?.relativeError.fimLargestEigenvalue ?? 0)))} (λmax, power iteration) of the exact means.` : ''}`,
+    );
+  if (models.some(({ recognizability }) => recognizability !== undefined))
+    notes.push(
+      'Recognizability: “recognised” is the share of targeted pictures in which independent judges see the target, “evidence” how far their logits moved towards it, “aligned ∇” the mean cosine of the label’s gradient with the way to its class’s mean image; more below.',
     );
   return notes.map((note) => `<p class="soft small">${escapeText(note)}</p>`).join('\n');
 }
@@ -101,6 +108,36 @@ function figures(data: ReportData): string {
         : [`<figure>${scrolling(label, svg, 'plate')}<figcaption>${escapeText(caption)}</figcaption></figure>`],
     )
     .join('\n');
+}
+
+function recognizabilitySection(data: ReportData): string {
+  const { judges = [], models } = data;
+  const first = models.find(({ recognizability }) => recognizability !== undefined)?.recognizability;
+  if (first === undefined) return '';
+  const panel = judges
+    .map(
+      ({ name, recipe, seed, width, blocks }) =>
+        `${name} (${recipe}, width ${width}, blocks ${blocks.join('-')}, seed ${seed})`,
+    )
+    .join('; ');
+  const notes = [
+    `Each model changed the same ${first.topOne.n} test images towards other classes, without a budget, until it was convinced itself: the target's logit leads by half of the largest. Independent models then said what they see. Judges: ${panel}; no model judges itself.`,
+    'Top-1 and top-5: share of pictures that judges put into the target class, or among their five likeliest. Evidence S: how far the judges’ logits moved towards the target and not towards the other classes. Shuffled targets: the same with targets dealt at random, which must hold zero. Half blend and real images: what judges say of true images of the target, mixed half with the start, and whole; below, their top-1. Strip: figure 4.2’s pictures, all steps taken from noise. Aligned ∇: mean cosine of the gradient of the label’s logit with the way to the mean image of its class, and beside it the ways to other classes. Small figures are 95 % intervals that resample the classes.',
+  ];
+  return `<h2>What independent judges recognise</h2>
+${notes.map((note) => `<p class="soft small">${escapeText(note)}</p>`).join('\n')}
+${scrolling('What independent judges recognise', recognizabilityTable(data))}`;
+}
+
+function breakdownSection(data: ReportData): string {
+  const tables: [string, string][] = [
+    [`Robust accuracy by class at ${budgetText(data.dataset.trainingEpsilon, budgetsOf(data))}`, perClassTable(data)],
+    ['Recognised pictures by target', perTargetTable(data)],
+  ];
+  const shown = tables.filter(([, content]) => content !== '');
+  if (shown.length === 0) return '';
+  return `<h2>By class and by target</h2>
+${shown.map(([label, content]) => `<details><summary>${escapeText(label)}</summary>${scrolling(label, content)}</details>`).join('\n')}`;
 }
 
 function honestySection({ models }: ReportData): string {
@@ -149,6 +186,9 @@ function modelDetails(model: ReportModel): string {
     weightsSha256: digest,
     profile: { ...attack, budgets: curve.length, largestBudget: curve.at(-1)?.epsilon ?? 0 },
     ...(model.smoothness ? { smoothness: model.smoothness } : {}),
+    ...(model.recognizability
+      ? { recognizability: { judges: model.recognizability.judges, shuffled: model.recognizability.shuffled } }
+      : {}),
     collapse: model.collapse,
   };
   const outline = `${recipe}, ${epochs} epochs, seed ${seed}, weights ${digest.slice(0, 12)}`;

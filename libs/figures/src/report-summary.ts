@@ -28,12 +28,15 @@ export function summarise(data: ReportData): RunSummary {
             `${displayName} predicts “${dataset.classNames[collapse.topClass]}” for ${percent(collapse.topShare)} of the images: its flat curve is no robustness.`,
         ),
       ...smoothnessSentence(data),
+      ...recognizabilitySentences(data),
     ],
     doesNotShow: [
       'Robust accuracy is an upper bound: an image counts as robust when these attacks found no way to break it, and a stronger attack may find one.',
       ...honestySentences(models),
       `The intervals cover the choice of ${dataset.samples} images, not the luck of training: each row is one training run.`,
-      'The pictures show what each model takes for its classes; whether people recognise them is not measured here as a number.',
+      models.some(({ recognizability }) => recognizability !== undefined)
+        ? 'Judges are models, not people: what they recognise is evidence that a picture holds its target, and the blind labelling files let people say for themselves.'
+        : 'The pictures show what each model takes for its classes; whether people recognise them is not measured here as a number.',
     ],
   };
 }
@@ -73,6 +76,28 @@ function smoothnessSentence({ models }: ReportData): string[] {
         'The measures of smoothness obey the chain of inequalities of Lemma C.1, so they are consistent with each other.',
       ]
     : [`The measures of smoothness of ${names(broken)} break the chain of Lemma C.1: do not rely on them.`];
+}
+
+function recognizabilitySentences({ models }: ReportData): string[] {
+  const judged = models.flatMap(({ displayName, recognizability }) =>
+    recognizability === undefined ? [] : [{ displayName, ...recognizability }],
+  );
+  const ranked = judged.toSorted((a, b) => b.evidence.estimate - a.evidence.estimate);
+  const [best] = ranked;
+  const worst = ranked.at(-1);
+  if (best === undefined || worst === undefined) return [];
+  const apart = best.evidence.lower > worst.evidence.upper;
+  const unsound = judged.filter(({ shuffled }) => shuffled.lower > 0 || shuffled.upper < 0);
+  return [
+    ranked.length === 1
+      ? `Independent judges see the target in ${percent(best.topOne.estimate)} of the pictures of ${best.displayName}.`
+      : `Independent judges see the target in ${percent(best.topOne.estimate)} of the pictures of ${best.displayName}, which hold most evidence of it, and in ${percent(worst.topOne.estimate)} of those of ${worst.displayName}, which hold least${apart ? '; their intervals lie apart' : '; their intervals overlap'}.`,
+    ...(unsound.length > 0
+      ? [
+          `For ${unsound.map(({ displayName }) => displayName).join(', ')} the control of shuffled targets is not at zero: do not rely on their evidence.`,
+        ]
+      : []),
+  ];
 }
 
 function honestySentences(models: readonly ReportModel[]): string[] {

@@ -1,18 +1,20 @@
-import type { HonestyIndicator, Proportion } from '@percept/measures';
+import type { Estimate, HonestyIndicator, Proportion } from '@percept/measures';
 import { budgetText, percent, significant } from './number-format.js';
 import { budgetsOf, pointAtTrainingBudget, type ReportData, type ReportModel } from './report-data.js';
 import { escapeText } from './svg.js';
 
-/** One row per model: accuracy, smoothness where it was measured, collapse and honesty. */
+/** One row per model: accuracy, smoothness and recognizability where they were measured, collapse and honesty. */
 export function modelTable(data: ReportData): string {
   const { models, dataset } = data;
   const smooth = models.some(({ smoothness }) => smoothness !== undefined);
+  const judged = models.some(({ recognizability }) => recognizability !== undefined);
   const head = [
     'model',
     'n',
     'clean',
     `robust at ${budgetText(dataset.trainingEpsilon, budgetsOf(data))}`,
-    ...(smooth ? ['‖∇L‖', '‖F½J‖²', 'λmax(F)', 'Lemma C.1'] : []),
+    ...(smooth ? ['‖∇L‖', '‖F½J‖²', 'λmax(F)', 'Lipschitz', 'Lemma C.1'] : []),
+    ...(judged ? ['recognised', 'evidence', 'aligned ∇'] : []),
     'classes',
     'honesty',
   ];
@@ -22,6 +24,7 @@ export function modelTable(data: ReportData): string {
       accuracyCell(model.profile.curve.find(({ epsilon }) => epsilon === 0)?.accuracy),
       accuracyCell(pointAtTrainingBudget(model, dataset)?.accuracy),
       ...(smooth ? smoothnessCells(model) : []),
+      ...(judged ? recognizabilityCells(model) : []),
       collapseCell(model, dataset.classNames),
       honestyCell(model),
     ];
@@ -55,15 +58,107 @@ function accuracyCell(accuracy: Proportion | undefined): string {
 }
 
 function smoothnessCells({ smoothness }: ReportModel): string[] {
-  if (smoothness === undefined)
-    return Array.from({ length: 4 }, () => '<span class="soft" title="not measured">–</span>');
-  const { mean, lemma } = smoothness;
+  if (smoothness === undefined) return Array.from({ length: 5 }, () => notMeasured);
+  const { mean, lemma, localLipschitz } = smoothness;
   return [
     significant(mean.lossGradientDualNorm),
     significant(mean.fimFrobeniusSquared),
     significant(mean.fimLargestEigenvalue),
+    localLipschitz === undefined ? notMeasured : significant(localLipschitz.mean),
     verdict(lemma.holds, 'holds', 'broken'),
   ];
+}
+
+const notMeasured = '<span class="soft" title="not measured">–</span>';
+
+function recognizabilityCells({ recognizability }: ReportModel): string[] {
+  if (recognizability === undefined) return Array.from({ length: 3 }, () => notMeasured);
+  const { topOne, evidence, gradients } = recognizability;
+  return [shareCell(topOne), numberCell(evidence), numberCell(gradients.own)];
+}
+
+function shareCell({ estimate, lower, upper }: Estimate): string {
+  return `${percent(estimate)}<small>${(lower * 100).toFixed(1)} to ${percent(upper)}</small>`;
+}
+
+function numberCell({ estimate, lower, upper }: Pick<Estimate, 'estimate' | 'lower' | 'upper'>): string {
+  return `${signed(estimate)}<small>${signed(lower)} to ${signed(upper)}</small>`;
+}
+
+function signed(value: number): string {
+  return significant(value).replace('-', '−');
+}
+
+/** One row per model: what independent judges say of its pictures, and the controls that say how far the judges may be trusted. */
+export function recognizabilityTable({ models }: ReportData): string {
+  const rows = models.flatMap(({ displayName, recognizability }) => {
+    if (recognizability === undefined) return [];
+    const { topOne, topFive, evidence, shuffled, exemplars, blend, recovers, strip, convinced, meanSteps, gradients } =
+      recognizability;
+    const cells = [
+      `${percent(convinced)}<small>after ${meanSteps.toFixed(0)} steps</small>`,
+      shareCell(topOne),
+      shareCell(topFive),
+      numberCell(evidence),
+      numberCell({ estimate: shuffled.mean, lower: shuffled.lower, upper: shuffled.upper }),
+      blend === undefined
+        ? notMeasured
+        : `${signed(blend.evidence.estimate)}<small>${percent(blend.topOne.estimate)}</small>`,
+      exemplars === undefined
+        ? notMeasured
+        : `${signed(exemplars.evidence.estimate)}<small>${percent(exemplars.topOne.estimate)}</small>`,
+      recovers === undefined ? notMeasured : verdict(recovers, 'reached', 'not reached'),
+      strip === undefined ? notMeasured : shareCell(strip.topOne),
+      numberCell(gradients.own),
+      numberCell(gradients.shuffled),
+    ];
+    return [
+      `<tr><th scope="row">${escapeText(displayName)}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
+    ];
+  });
+  const head = [
+    'model',
+    'convinced itself',
+    'top-1',
+    'top-5',
+    'evidence S',
+    'shuffled targets',
+    'half blend',
+    'real images',
+    'blend level',
+    'strip, top-1',
+    'aligned ∇',
+    'other classes',
+  ];
+  return table(head, rows);
+}
+
+/** One row per model, one column per class: robust accuracy at the training budget per true class. */
+export function perClassTable(data: ReportData): string {
+  const { models, dataset } = data;
+  const rows = models.flatMap(({ displayName, profile }) => {
+    if (profile.perClass === undefined) return [];
+    const cells = profile.perClass.map(({ n, robust }) => (n === 0 ? notMeasured : percent(robust / n)));
+    return [
+      `<tr><th scope="row">${escapeText(displayName)}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
+    ];
+  });
+  return rows.length === 0 ? '' : table(['robust, by class', ...dataset.classNames], rows);
+}
+
+/** One row per model, one column per target class: how often the judges saw the target. */
+export function perTargetTable({ models, dataset }: ReportData): string {
+  const rows = models.flatMap(({ displayName, recognizability }) => {
+    if (recognizability === undefined) return [];
+    const cells = dataset.classNames.map((_, target) => {
+      const found = recognizability.perTarget.find((one) => one.target === target);
+      return found === undefined ? notMeasured : `${percent(found.topOne)}<small>S ${signed(found.evidence)}</small>`;
+    });
+    return [
+      `<tr><th scope="row">${escapeText(displayName)}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
+    ];
+  });
+  return rows.length === 0 ? '' : table(['recognised, by target', ...dataset.classNames], rows);
 }
 
 function collapseCell({ collapse }: ReportModel, classNames: readonly string[]): string {

@@ -22,7 +22,7 @@ export function modelFixture(name: string, recipe: string, counts: readonly numb
     preset: 'quickstart',
     parameters: { beta: 6 },
     digest: 'ab',
-    spec: { architecture: 'preact-resnet', width: 8, blocks: [1, 1, 1, 1] },
+    spec: { architecture: 'preact-resnet', width: 8, blocks: [1, 1, 1, 1], mean: [0.1], std: [0.3] },
     epochs: 1,
     seed: 0,
     dataset: 'digits',

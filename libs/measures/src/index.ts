@@ -1,8 +1,8 @@
 export { type AlignedGradients, type AlignedGradientsOptions, alignedGradients } from './aligned-gradients.js';
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
 export { type BootstrapOptions, clusterBootstrap, type Estimate } from './cluster-bootstrap.js';
+export { type FisherRows, projectedFimSquared } from './fisher-rows.js';
 export { type HonestyIndicator, type HonestyOptions, honestyReport } from './honesty-report.js';
-export { firstPictures, type InversionOptions, type InvertedPictures, invertClasses } from './inverted-pictures.js';
 export {
   InvalidAnswersError,
   type LabellingAnswers,
@@ -32,6 +32,7 @@ export {
 } from './profile-settings.js';
 export { cohenKappa, fleissKappa } from './rater-agreement.js';
 export {
+  judgePictures,
   type NamedJudge,
   type Recognizability,
   type RecognizabilityOptions,
@@ -39,13 +40,12 @@ export {
   type ShuffledTargets,
   type Verdict,
 } from './recognizability.js';
-export { type CurvePoint, robustAccuracyCurve } from './robust-accuracy-curve.js';
+export { type CurvePoint, robustAccuracyCurve, robustPerClass } from './robust-accuracy-curve.js';
 export { type Samples, selectSamples, shardSamples } from './samples.js';
 export {
   checkLemma,
   type LemmaCheck,
   lemmaTolerance,
-  projectedFimSquared,
   type SampleSmoothness,
   type Smoothness,
   type SmoothnessOptions,
@@ -53,7 +53,15 @@ export {
   smoothness,
   softmax,
 } from './smoothness.js';
+export { type EstimateOptions, type SmoothnessEstimates, smoothnessEstimates } from './smoothness-estimates.js';
 export { classMargins, rankOf, targetEvidence } from './target-evidence.js';
+export {
+  convictionMargin,
+  convincingPictures,
+  type InversionOptions,
+  invertClasses,
+  type TargetedPictures,
+} from './targeted-pictures.js';
 export { type RefutedWitness, verifyWitnesses, type WitnessVerification } from './verify-witnesses.js';
 export { type Proportion, wilsonInterval } from './wilson-interval.js';
 export {

@@ -3,9 +3,9 @@ import { forwardLogits } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
 import { permutation } from '@percept/tensor';
 import { type BootstrapOptions, clusterBootstrap, type Estimate, middle95 } from './cluster-bootstrap.js';
-import type { InvertedPictures } from './inverted-pictures.js';
 import { type Samples, valuesPerImage } from './samples.js';
 import { rankOf, targetEvidence } from './target-evidence.js';
+import type { TargetedPictures } from './targeted-pictures.js';
 
 /** A model that judges pictures it had no part in making: of another architecture, depth or width, and another seed. */
 export interface NamedJudge {
@@ -57,6 +57,20 @@ export interface RecognizabilityOptions extends BootstrapOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What independent judges say of pictures, without controls. Errors as `recognizability`. */
+export async function judgePictures(
+  judges: readonly NamedJudge[],
+  pictures: TargetedPictures,
+  options: RecognizabilityOptions,
+): Promise<Verdict> {
+  checkJudges(judges, pictures);
+  return verdictOf(
+    await scoresOf(judges, pictures.images, pictures.starts, pictures.targets, options),
+    pictures.targets,
+    options,
+  );
+}
+
 /** What each judge says, per picture; the panel's word is the mean over judges. */
 interface PictureScores {
   readonly topOne: Float64Array;
@@ -75,7 +89,7 @@ interface PictureScores {
  */
 export async function recognizability(
   judges: readonly NamedJudge[],
-  pictures: InvertedPictures,
+  pictures: TargetedPictures,
   real: Samples,
   options: RecognizabilityOptions,
 ): Promise<Recognizability> {
@@ -102,7 +116,7 @@ export async function recognizability(
   };
 }
 
-function checkJudges(judges: readonly NamedJudge[], { targets, images, starts }: InvertedPictures): number {
+function checkJudges(judges: readonly NamedJudge[], { targets, images, starts }: TargetedPictures): number {
   const [first] = judges;
   if (first === undefined) throw new RangeError('recognizability needs at least one judge');
   if (targets.length === 0 || images.length !== starts.length) throw new RangeError('there are no pictures to judge');
@@ -209,7 +223,7 @@ function shuffledTargets(
 /** Real images of the targets and their half blends with the starts; pictures whose class has no real image are left out. */
 async function realControls(
   judges: readonly NamedJudge[],
-  { starts, targets }: InvertedPictures,
+  { starts, targets }: TargetedPictures,
   real: Samples,
   options: RecognizabilityOptions,
 ): Promise<{ exemplars: Verdict; blend: Verdict } | undefined> {

@@ -21,3 +21,15 @@ export function robustAccuracyCurve(ledger: WitnessLedger): CurvePoint[] {
     return { epsilon, robust, accuracy: wilsonInterval(robust, ledger.entries.length) };
   });
 }
+
+/** Per class the number of samples and of those without a witness at or below the budget at position `budget` of the grid. */
+export function robustPerClass(ledger: WitnessLedger, budget: number): { n: number; robust: number }[] {
+  const counts = Array.from({ length: ledger.classes }, () => ({ n: 0, robust: 0 }));
+  for (const { label, witness } of ledger.entries) {
+    const count = counts[label];
+    if (count === undefined) throw new RangeError(`no class ${label} among ${ledger.classes}`);
+    count.n++;
+    if (witness === undefined || witness.budget > budget) count.robust++;
+  }
+  return counts;
+}

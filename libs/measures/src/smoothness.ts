@@ -1,8 +1,10 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { dualExponent, norm } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
+import { centredGradients } from './fisher-rows.js';
 import { logitJacobian } from './logit-jacobian.js';
 import { type Samples, valuesPerImage } from './samples.js';
+import { type SmoothnessEstimates, smoothnessEstimates } from './smoothness-estimates.js';
 import { largestEigenvalue } from './symmetric-eigenvalue.js';
 
 /** The paper's smoothness quantities of one sample, all in pixel units. J is the Jacobian of f = softmax(z), F_f = diag(1 / f). */
@@ -32,6 +34,14 @@ export interface Smoothness {
   readonly samples: readonly SampleSmoothness[];
   readonly mean: SampleSmoothness;
   readonly lemma: LemmaCheck;
+  /** Matrix-free estimates beside the exact values, where they were asked for. */
+  readonly estimates?: {
+    readonly samples: readonly SmoothnessEstimates[];
+    readonly mean: SmoothnessEstimates;
+    /** |estimate - exact| / exact of the means. */
+    readonly relativeError: SmoothnessEstimates;
+    readonly projections: number;
+  };
 }
 
 /** How a caller sets, follows and stops the measurement. */
@@ -40,6 +50,10 @@ export interface SmoothnessOptions {
   readonly norm?: number;
   /** Images per engine call at most; default 64. */
   readonly batchSize?: number;
+  /** Also estimate the Fisher quantities, with so many random projections per sample. */
+  readonly projections?: number;
+  /** Seed of the projections; default 0. */
+  readonly seed?: number;
   readonly signal?: AbortSignal;
   onProgress?(done: number, total: number): void;
 }
@@ -58,10 +72,11 @@ export async function smoothness(
   samples: Samples,
   options: SmoothnessOptions = {},
 ): Promise<Smoothness> {
-  const { norm: p = Number.POSITIVE_INFINITY, batchSize = 64, signal } = options;
+  const { norm: p = Number.POSITIVE_INFINITY, batchSize = 64, projections = 0, seed = 0, signal } = options;
   const length = valuesPerImage(samples);
   const count = samples.ids.length;
   const measured: SampleSmoothness[] = [];
+  const estimated: SmoothnessEstimates[] = [];
   for (let first = 0; first < count; first += batchSize) {
     await yieldToEventLoop();
     signal?.throwIfAborted();
@@ -72,10 +87,43 @@ export async function smoothness(
       const gradients = rows.map((values) => values.subarray(row * length, (row + 1) * length));
       const f = softmax(logits, row * model.classes, model.classes);
       measured.push(sampleSmoothness(gradients, f, samples.labels[first + row] as number, p));
+      if (projections === 0) continue;
+      const sampleId = samples.ids[first + row] as number;
+      estimated.push(smoothnessEstimates({ gradients, f }, { projections, seed, sampleId }));
     }
     options.onProgress?.(first + batch, count);
   }
-  return { samples: measured, mean: meanOf(measured), lemma: checkLemma(measured) };
+  const mean = meanOf(measured);
+  return {
+    samples: measured,
+    mean,
+    lemma: checkLemma(measured),
+    ...(projections === 0 ? {} : { estimates: compareEstimates(estimated, mean, projections) }),
+  };
+}
+
+function compareEstimates(
+  samples: readonly SmoothnessEstimates[],
+  exact: SampleSmoothness,
+  projections: number,
+): NonNullable<Smoothness['estimates']> {
+  const means = (part: (sample: SmoothnessEstimates) => number): number =>
+    samples.reduce((sum, sample) => sum + part(sample), 0) / samples.length;
+  const mean: SmoothnessEstimates = {
+    fimFrobeniusSquared: means((sample) => sample.fimFrobeniusSquared),
+    fimLargestEigenvalue: means((sample) => sample.fimLargestEigenvalue),
+  };
+  const apart = (key: keyof SmoothnessEstimates): number =>
+    exact[key] > 0 ? Math.abs(mean[key] - exact[key]) / exact[key] : mean[key];
+  return {
+    samples,
+    mean,
+    relativeError: {
+      fimFrobeniusSquared: apart('fimFrobeniusSquared'),
+      fimLargestEigenvalue: apart('fimLargestEigenvalue'),
+    },
+    projections,
+  };
 }
 
 /** Smoothness of one image from its logit gradients (one per class), its probabilities and its label. `p` is the threat's norm. */
@@ -102,20 +150,6 @@ export function sampleSmoothness(
   };
 }
 
-/**
- * Hoffman's estimate of ||F_f^(1/2) J||_F^2 along one unit vector v: K ||J_z^T s||^2 with s_k = v_k sqrt(f_k) - f_k sum_j v_j sqrt(f_j),
- * that is K ||sum_k v_k sqrt(f_k) (grad z_k - sum_j f_j grad z_j)||^2. Its mean over v uniform on the unit sphere is the exact value.
- */
-export function projectedFimSquared(gradients: readonly Float32Array[], f: Float64Array, v: ArrayLike<number>): number {
-  const centred = centredGradients(gradients, f);
-  const along = new Float64Array(gradients[0]?.length ?? 0);
-  for (const [k, row] of centred.entries()) {
-    const weight = (v[k] as number) * Math.sqrt(f[k] as number);
-    for (let i = 0; i < along.length; i++) along[i] = (along[i] as number) + weight * (row[i] as number);
-  }
-  return f.length * norm(along, 2) ** 2;
-}
-
 /** Checks Lemma C.1 on every sample, to `lemmaTolerance` of the right side. */
 export function checkLemma(samples: readonly SampleSmoothness[]): LemmaCheck {
   let worstExcess = Number.NEGATIVE_INFINITY;
@@ -138,18 +172,6 @@ export function softmax(logits: Float32Array, offset: number, classes: number): 
   const exponentials = row.map((z) => Math.exp(z - top));
   const sum = exponentials.reduce((total, value) => total + value, 0);
   return exponentials.map((value) => value / sum);
-}
-
-/** The rows grad z_k - sum_j f_j grad z_j. Differences are taken from the top class first, so that its own tiny row does not cancel where f saturates. */
-function centredGradients(gradients: readonly Float32Array[], f: Float64Array): Float64Array[] {
-  const top = f.indexOf(Math.max(...f));
-  const reference = gradients[top] as Float32Array;
-  const rows = gradients.map((row) => Float64Array.from(row, (value, i) => value - (reference[i] as number)));
-  const mean = new Float64Array(reference.length);
-  for (const [k, row] of rows.entries()) {
-    for (let i = 0; i < mean.length; i++) mean[i] = (mean[i] as number) + (f[k] as number) * (row[i] as number);
-  }
-  return rows.map((row) => row.map((value, i) => value - (mean[i] as number)));
 }
 
 function gramMatrix(rows: readonly Float64Array[]): Float64Array {

@@ -6,11 +6,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   alignedGradients,
   classMargins,
-  type InvertedPictures,
+  convictionMargin,
+  convincingPictures,
   invertClasses,
+  judgePictures,
   rankOf,
   recognizability,
   type Samples,
+  type TargetedPictures,
   targetEvidence,
 } from '../src/index.js';
 import { seededNumbers, smallClassifier } from './small-classifiers.js';
@@ -58,12 +61,19 @@ function realSamples(count: number): Samples {
 }
 
 /** Pictures that show `draw(target)`, from grey starts. */
-function pictures(perClass: number, draw: (target: number, index: number) => Float32Array): InvertedPictures {
+function pictures(perClass: number, draw: (target: number, index: number) => Float32Array): TargetedPictures {
   const targets = Int32Array.from({ length: perClass * classes }, (_, i) => i % classes);
   const images = new Float32Array(targets.length * length);
   for (const [i, target] of targets.entries()) images.set(draw(target, i), i * length);
   const starts = new Float32Array(images.length).fill(0.3);
-  return { targets, images, starts, success: new Uint8Array(targets.length).fill(1), confidence: new Float64Array() };
+  return {
+    targets,
+    images,
+    starts,
+    success: new Uint8Array(),
+    confidence: new Float64Array(),
+    steps: new Int32Array(),
+  };
 }
 
 const judges = [
@@ -156,13 +166,43 @@ describe('recognizability', () => {
   });
 
   it('judges what a model that sees makes of noise as recognizable, from starts that every model shares', async () => {
-    const options = { perClass: 2, mean: [0.3], std: [0.2], noiseSeed: 5, norm: Number.POSITIVE_INFINITY } as const;
+    const options = { mean: [0.3], std: [0.2], noiseSeed: 5, norm: Number.POSITIVE_INFINITY } as const;
     const own = await invertClasses(seeingClassifier(7), { ...options, step: 0.05, steps: 20 });
     const other = await invertClasses(smallClassifier(8, shape, classes), { ...options, step: 0.05, steps: 20 });
     expect(own.starts).toEqual(other.starts);
+    expect([...own.targets]).toEqual([0, 1, 2, 3, 4, 5]);
     expect([...own.success].every((success) => success === 1)).toBe(true);
-    const judged = await recognizability(panel(), own, realSamples(60), { seed: 1 });
-    expect(judged.topOne.estimate).toBe(1);
+    expect((await judgePictures(panel(), own, { seed: 1 })).topOne.estimate).toBe(1);
+  });
+
+  it('perturbs images of other classes until the model is convinced, each from a start that all models share', async () => {
+    const options = { count: 15, norm: Number.POSITIVE_INFINITY, step: 0.05, steps: 30 } as const;
+    const samples = realSamples(24);
+    const own = await convincingPictures(seeingClassifier(7), samples, options);
+    const other = await convincingPictures(smallClassifier(8, shape, classes), samples, options);
+    expect(own.starts).toEqual(other.starts);
+    expect(own.targets).toEqual(Int32Array.from({ length: 15 }, (_, i) => i % classes));
+    for (const [i, target] of own.targets.entries()) {
+      const start = own.starts.slice(i * length, (i + 1) * length);
+      const from = [...samples.ids.keys()].find((at) =>
+        samples.images.slice(at * length, (at + 1) * length).every((value, j) => value === start[j]),
+      );
+      expect(samples.labels[from ?? -1]).not.toBe(target);
+      expect(own.success[i]).toBe(1);
+      const logits = seeingClassifier(7)
+        .logits(tf.tensor4d(own.images.slice(i * length, (i + 1) * length), [1, ...shape]))
+        .dataSync();
+      const others = [...logits].filter((_, k) => k !== target);
+      const lead = (logits[target] as number) - Math.max(...others);
+      expect(lead).toBeGreaterThan(convictionMargin * Math.max(...[...logits].map(Math.abs)) * (1 - 1e-5));
+    }
+    expect((await judgePictures(panel(), own, { seed: 1 })).topOne.estimate).toBeGreaterThan(0.8);
+  });
+
+  it('refuses to start where all samples are of the target', async () => {
+    const one = { images: new Float32Array(length), labels: Int32Array.of(0), ids: Int32Array.of(0) };
+    const options = { count: 1, norm: 2, step: 0.05, steps: 3 };
+    await expect(convincingPictures(seeingClassifier(7), one, options)).rejects.toThrow(/another class than 0/);
   });
 });
 

@@ -3,7 +3,14 @@ import { selectEngine } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { projectedFimSquared, type SampleSmoothness, sampleSmoothness, smoothness, softmax } from '../src/index.js';
+import {
+  projectedFimSquared,
+  type SampleSmoothness,
+  sampleSmoothness,
+  smoothness,
+  smoothnessEstimates,
+  softmax,
+} from '../src/index.js';
 import { largestEigenvalue } from '../src/symmetric-eigenvalue.js';
 import { seededNumbers, seededSamples, smallClassifier } from './small-classifiers.js';
 
@@ -65,6 +72,36 @@ describe('smoothness', () => {
         ) / classes;
     }
     expect(mean).toBeCloseTo(measured.fimFrobeniusSquared, 10);
+  });
+
+  it('estimates what it measures exactly: the projections within 5 standard errors of their known variance, the eigenvalue to 1e-6', () => {
+    const { fim } = byDefinition(gradients, f);
+    const gram = fim.map((a) => fim.map((b) => a.reduce((sum, value, i) => sum + value * (b[i] as number), 0)));
+    const square = gram.flat().reduce((sum, value) => sum + value * value, 0);
+    // K v^T G v with v uniform on the sphere has variance 2 K / (K + 2) (|G|_F^2 - tr(G)^2 / K).
+    const variance = ((2 * classes) / (classes + 2)) * (square - measured.fimFrobeniusSquared ** 2 / classes);
+    for (const projections of [10, 100, 1_000, 10_000]) {
+      const found = smoothnessEstimates({ gradients, f }, { projections, seed: 3, sampleId: 1, iterations: 500 });
+      const apart = Math.abs(found.fimFrobeniusSquared - measured.fimFrobeniusSquared);
+      expect(apart).toBeLessThan(5 * Math.sqrt(variance / projections));
+      expect(found.fimLargestEigenvalue / measured.fimLargestEigenvalue).toBeCloseTo(1, 6);
+    }
+  });
+
+  it('sets its estimates beside the exact means, the same for the same seed however samples are batched', async () => {
+    const model = smallClassifier(3, [4, 4, 1], 4);
+    const samples = seededSamples(8, 10, [4, 4, 1], new Int32Array(10));
+    const found = await smoothness(model, samples, { projections: 200, seed: 5, batchSize: 10 });
+    const { mean, estimates } = found;
+    expect(estimates?.relativeError.fimLargestEigenvalue).toBeLessThan(1e-3);
+    expect(estimates?.relativeError.fimFrobeniusSquared).toBeLessThan(0.1);
+    expect(estimates?.relativeError.fimFrobeniusSquared).toBeCloseTo(
+      Math.abs((estimates?.mean.fimFrobeniusSquared ?? 0) / mean.fimFrobeniusSquared - 1),
+      12,
+    );
+    expect((await smoothness(model, samples, { projections: 200, seed: 5, batchSize: 3 })).estimates?.mean).toEqual(
+      estimates?.mean,
+    );
   });
 
   it('keeps the lemma’s chain where one class has saturated beyond float32', async () => {

@@ -5,11 +5,12 @@ import {
   type GallerySnapshot,
   type JobResult,
   type ProfileSpec,
-  type ReportSpec,
+  type RecognizabilitySpec,
+  ReportSpec,
   rpcError,
   type SmoothnessSpec,
 } from '@percept/contracts';
-import { type ReportData, type ReportModel, reportArtifacts } from '@percept/figures';
+import { labellingFiles, type ReportData, type ReportModel, reportArtifacts, smoothnessTable } from '@percept/figures';
 import type { FetchedModel } from '@percept/gateways';
 import type { JobContext, JobHandler } from '@percept/jobs';
 import {
@@ -18,9 +19,10 @@ import {
   classCollapse,
   type HonestyIndicator,
   robustAccuracyCurve,
+  robustPerClass,
   type Samples,
-  type Smoothness,
   selectSamples,
+  type TargetedPictures,
   type WitnessLedger,
 } from '@percept/measures';
 import { askedOptions, modelWeightsOf } from '@percept/messages';
@@ -36,18 +38,20 @@ import {
   type TestedSamples,
 } from './measured-models.js';
 import { profileSettingsOf } from './profile-settings.js';
+import { fetchJudges, judgeRecord, measureRecognizability } from './recognizability-measure.js';
 import type { ReportFile, Reports } from './reports.js';
 import type {
   BudgetSweep,
   BudgetSweepTask,
   HonestyTask,
-  InversionStrip,
   InversionTask,
+  MeasuredRecognizability,
+  MeasuredSmoothness,
   SmoothnessTask,
 } from './tasks.js';
 
 /** The kinds of evaluation jobs. */
-export const evaluationJobKinds = ['profile', 'smoothness', 'report'] as const;
+export const evaluationJobKinds = ['profile', 'smoothness', 'recognizability', 'report'] as const;
 
 /** Recipes that figure 1.1 may show as its robust model, best first. */
 const robustRecipes = ['pgd', 'trades', 'fgsm'];
@@ -60,8 +64,9 @@ interface Measured {
   readonly fetched: FetchedModel;
   readonly ledger: WitnessLedger;
   readonly honesty: readonly HonestyIndicator[];
-  readonly smoothness: Smoothness | undefined;
-  strip?: InversionStrip;
+  readonly smoothness: MeasuredSmoothness | undefined;
+  strip?: TargetedPictures;
+  recognizability?: MeasuredRecognizability;
   sweep?: BudgetSweep;
 }
 
@@ -80,6 +85,7 @@ export class EvaluationJobs {
     this.handlers = {
       profile: (context) => this.#handle(context),
       smoothness: (context) => this.#handle(context),
+      recognizability: (context) => this.#handle(context),
       report: (context) => this.#handle(context),
     };
   }
@@ -91,6 +97,8 @@ export class EvaluationJobs {
         return await this.#report(asReport(spec.value), context);
       case 'smoothness':
         return await this.#report(smoothnessAsReport(spec.value), context);
+      case 'recognizability':
+        return await this.#report(recognizabilityAsReport(spec.value), context);
       case 'report':
         return await this.#report(spec.value, context);
       default:
@@ -103,9 +111,13 @@ export class EvaluationJobs {
     const tested = await fetchSamples(spec.samples as DatasetSelection, this.#dependencies, signal);
     const settings = profileSettingsOf(spec.profile, tested.dataset);
     const progress = new ReportProgress(spec.models.length, context);
+    const models = await Promise.all(
+      spec.models.map(({ model }) => fetchModel(model, tested, this.#dependencies, signal)),
+    );
+    const judges = await fetchJudges(spec, models, tested, this.#dependencies, signal);
     const measured = await Promise.all(
-      spec.models.map(async ({ model, displayName, recipe }, index): Promise<Measured> => {
-        const fetched = await fetchModel(model, tested, this.#dependencies, signal);
+      spec.models.map(async ({ displayName, recipe }, index): Promise<Measured> => {
+        const fetched = models[index] as FetchedModel;
         const name = displayName || fetched.model.name;
         const ledger = await profileModel(
           fetched,
@@ -116,25 +128,28 @@ export class EvaluationJobs {
           this.#run,
           {
             signal,
-            onFraction: (fraction) => progress.set(index, `profile of ${name}`, fraction * 0.8),
+            onFraction: (fraction) => progress.set(index, `profile of ${name}`, fraction * 0.75),
             onCurve: (curve) => progress.curve(name, curve),
           },
         );
         await emitCurve(context, name, robustAccuracyCurve(ledger), false);
         const honesty = await this.#honesty(fetched, tested, ledger, settings.seed, signal);
         const smoothness = await this.#smoothness(fetched, tested, spec, settings.norm, signal);
-        progress.set(index, `profile of ${name}`, spec.figures?.omit ? 1 : 0.9);
+        progress.set(index, `profile of ${name}`, 0.8);
         return { name, recipe: recipe || (fetched.model.training?.recipe ?? ''), fetched, ledger, honesty, smoothness };
       }),
     );
     const figures = spec.figures?.omit
       ? {}
       : await this.#figures(spec, tested, measured, settings.norm, progress, context);
+    await this.#judge(spec, tested, measured, judges, progress, signal);
+    for (const [index, { name }] of measured.entries()) progress.set(index, `report of ${name}`, 1);
     const data = reportData(
       spec,
       tested,
       settings as unknown as Record<string, unknown>,
       measured,
+      judges,
       figures,
       this.#dependencies.pool.engine,
     );
@@ -164,11 +179,11 @@ export class EvaluationJobs {
 
   async #smoothness(
     fetched: FetchedModel,
-    { samples }: TestedSamples,
+    { samples, dataset }: TestedSamples,
     spec: ReportSpec,
     norm: number,
     signal: AbortSignal,
-  ): Promise<Smoothness | undefined> {
+  ): Promise<MeasuredSmoothness | undefined> {
     const count = Math.min(spec.smoothnessSamples ?? 0, samples.ids.length);
     if (count === 0) return undefined;
     const task: SmoothnessTask = {
@@ -178,9 +193,34 @@ export class EvaluationJobs {
         Array.from({ length: count }, (_, i) => i),
       ),
       norm,
+      projections: spec.smoothnessProjections ?? 10,
+      radius: spec.lipschitzRadius ?? (dataset.defaults?.epsilon || 8 / 255),
+      seed: spec.seed,
     };
     return await this.#run(() =>
-      this.#dependencies.pool.run<Smoothness>('measureSmoothness', task, { signal, priority: 'job' }),
+      this.#dependencies.pool.run<MeasuredSmoothness>('measureSmoothness', task, { signal, priority: 'job' }),
+    );
+  }
+
+  async #judge(
+    spec: ReportSpec,
+    tested: TestedSamples,
+    measured: readonly Measured[],
+    judges: readonly FetchedModel[],
+    progress: ReportProgress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (judges.length === 0) return;
+    await Promise.all(
+      measured.map(async (one, index) => {
+        one.recognizability = await this.#run(() =>
+          measureRecognizability(spec, one.fetched, judges, tested, one.strip, this.#dependencies, {
+            signal,
+            onFraction: (fraction) =>
+              progress.set(index, `pictures of ${one.name} before judges`, 0.9 + 0.1 * fraction),
+          }),
+        );
+      }),
     );
   }
 
@@ -192,30 +232,28 @@ export class EvaluationJobs {
     progress: ReportProgress,
     context: JobContext,
   ): Promise<Pick<ReportData, 'figures'>['figures']> {
-    const { dataset } = tested;
     const asked = askedOptions(spec.figures?.inversion, true);
     const inversion = asked.kind === 'options' ? asked.options : {};
     await Promise.all(
       measured.map(async (one, index) => {
         const task: InversionTask = {
           model: modelWeightsOf(one.fetched.model, one.fetched.weights),
-          classes: dataset.classNames.length,
           noiseSeed: spec.figures?.noiseSeed ?? 0,
           norm: inversion.norm ?? Number.POSITIVE_INFINITY,
           step: inversion.step?.kind === 'absolute' ? inversion.step.size : 2 / 255,
           steps: inversion.steps ?? 2048,
         };
         one.strip = await this.#run(() =>
-          this.#dependencies.pool.run<InversionStrip>('invertClasses', task, {
+          this.#dependencies.pool.run<TargetedPictures>('invertClasses', task, {
             signal: context.signal,
             priority: 'job',
             onProgress: (event) => {
               const { done, total } = event as { done: number; total: number };
-              progress.set(index, `pictures of ${one.name}`, 0.9 + (0.1 * done) / total);
+              progress.set(index, `pictures of ${one.name}`, 0.8 + (0.1 * done) / total);
             },
           }),
         );
-        progress.set(index, `pictures of ${one.name}`, 1);
+        progress.set(index, `pictures of ${one.name}`, 0.9);
         await context.emit({ $case: 'gallery', value: stripGallery(one.name, one.strip, task.steps, tested) });
       }),
     );
@@ -269,6 +307,16 @@ export class EvaluationJobs {
   async #save(context: JobContext, data: ReportData, measured: readonly Measured[]): Promise<JobResult> {
     const files: ReportFile[] = [
       ...(await reportArtifacts(data)),
+      ...smoothnessTable(
+        measured.flatMap(({ name, smoothness }) => (smoothness === undefined ? [] : [{ name, smoothness }])),
+      ),
+      ...labellingFiles(
+        data.dataset,
+        measured.flatMap(({ name, recognizability }) =>
+          recognizability === undefined ? [] : [{ name, pictures: recognizability.pictures }],
+        ),
+        Number(data.settings['seed']),
+      ),
       ...measured.map(({ name, ledger }) => ({
         name: `witnesses-${name.replace(/[^A-Za-z0-9_-]/g, '-')}.safetensors`,
         mediaType: 'application/octet-stream',
@@ -312,39 +360,36 @@ function sweepBudgetsOf(spec: ReportSpec, grid: readonly number[]): number[] {
 }
 
 function asReport({ model, samples, settings }: ProfileSpec): ReportSpec {
-  return {
-    title: '',
-    models: [{ model, displayName: '', recipe: '' }],
-    samples,
-    profile: settings,
-    figures: { omit: true, noiseSeed: 0, budgets: [] },
-    seed: 0,
-  };
+  return ReportSpec.fromPartial({ models: [{ model }], samples, profile: settings, figures: { omit: true } });
 }
 
-function smoothnessAsReport({ model, samples, norm, seed }: SmoothnessSpec): ReportSpec {
-  const attack = {
-    method: '',
-    norm,
-    start: 0,
-    loss: 0,
-    stop: 0,
-    keep: 0,
-    projection: 0,
-    stepRule: 0,
-    seed,
-    successMargin: 0,
-    steps: 1,
-  } as const;
-  return {
-    title: '',
-    models: [{ model, displayName: '', recipe: '' }],
+/** A report of the clean accuracy and the smoothness of all samples. */
+function smoothnessAsReport({ model, samples, norm, seed, radius, projections }: SmoothnessSpec): ReportSpec {
+  return ReportSpec.fromPartial({
+    models: [{ model }],
     samples,
-    profile: { grid: [0], strategy: 0, attack },
-    figures: { omit: true, noiseSeed: 0, budgets: [] },
+    profile: { grid: [0], attack: { norm, seed, steps: 1 } },
+    figures: { omit: true },
     smoothnessSamples: 0xffffffff,
+    smoothnessProjections: projections,
+    lipschitzRadius: radius,
     seed,
-  };
+  });
+}
+
+/** A report of the clean accuracy and the recognizability of one model. */
+function recognizabilityAsReport(spec: RecognizabilitySpec): ReportSpec {
+  return ReportSpec.fromPartial({
+    models: [{ model: spec.model }],
+    samples: spec.samples,
+    profile: { grid: [0], attack: { steps: 1 } },
+    figures: { omit: true },
+    judges: spec.judges,
+    recognizabilitySamples: spec.pictures ?? 40,
+    recognizabilityAttack: spec.attack,
+    bootstrapSamples: spec.bootstrapSamples,
+    seed: spec.seed,
+  });
 }
 
 /** Progress over all models of a report, told at most four times a second, and provisional curves at most once a second per model. */
@@ -398,7 +443,12 @@ async function emitCurve(
   }
 }
 
-function stripGallery(name: string, strip: InversionStrip, steps: number, { dataset }: TestedSamples): GallerySnapshot {
+function stripGallery(
+  name: string,
+  strip: TargetedPictures,
+  steps: number,
+  { dataset }: TestedSamples,
+): GallerySnapshot {
   const { height, width, channels, classNames } = dataset;
   const pixels = Uint8Array.from(strip.images, (value) => Math.round(Math.min(1, Math.max(0, value)) * 255));
   return {
@@ -418,6 +468,7 @@ function reportData(
   { dataset, split, splitDigest, samples }: TestedSamples,
   settings: Record<string, unknown>,
   measured: readonly Measured[],
+  judges: readonly FetchedModel[],
   figures: ReportData['figures'],
   engine: ReportData['engine'],
 ): ReportData {
@@ -435,18 +486,30 @@ function reportData(
       trainingEpsilon: dataset.defaults?.epsilon ?? 0,
       norm: dataset.defaults?.norm ?? Number.POSITIVE_INFINITY,
     },
-    models: measured.map((one) => reportModel(one, settings, samples)),
+    models: measured.map((one) => reportModel(one, settings, samples, dataset.defaults?.epsilon ?? 0)),
     figures,
-    settings: { profile: settings, smoothnessSamples: spec.smoothnessSamples ?? 0, seed: spec.seed },
+    ...(judges.length === 0 ? {} : { judges: judges.map(judgeRecord) }),
+    settings: {
+      profile: settings,
+      smoothnessSamples: spec.smoothnessSamples ?? 0,
+      recognizabilitySamples: spec.recognizabilitySamples ?? 0,
+      seed: spec.seed,
+    },
     engine: { name: engine.name, version: engine.version, path: engine.path, threads: engine.threads },
     perceptVersion: version,
   };
 }
 
-function reportModel(one: Measured, settings: Record<string, unknown>, samples: Samples): ReportModel {
+function reportModel(
+  one: Measured,
+  settings: Record<string, unknown>,
+  samples: Samples,
+  trainingEpsilon: number,
+): ReportModel {
   const { fetched, ledger, strip, sweep, smoothness } = one;
   const { training, spec, digest } = fetched.model;
   const predictions = Int32Array.from(ledger.entries, (entry) => entry.cleanPrediction);
+  const trainingBudget = budgetPosition(ledger.grid, trainingEpsilon);
   return {
     name: one.name,
     displayName: one.name,
@@ -454,7 +517,13 @@ function reportModel(one: Measured, settings: Record<string, unknown>, samples: 
     preset: training?.preset ?? '',
     parameters: training?.parameters ?? {},
     digest,
-    spec: { architecture: spec?.architecture ?? '', width: spec?.width ?? 0, blocks: spec?.blocks ?? [] },
+    spec: {
+      architecture: spec?.architecture ?? '',
+      width: spec?.width ?? 0,
+      blocks: spec?.blocks ?? [],
+      mean: spec?.mean ?? [],
+      std: spec?.std ?? [],
+    },
     epochs: training?.epochs ?? 0,
     seed: training?.seed ?? 0,
     dataset: training?.dataset ?? '',
@@ -466,12 +535,34 @@ function reportModel(one: Measured, settings: Record<string, unknown>, samples: 
       forwardImagePasses: ledger.cost.forwardImagePasses,
       rejectedWitnesses: ledger.cost.rejectedWitnesses,
       witnessesSha256: ledgerDigest(ledger),
+      ...(trainingBudget < 1 ? {} : { perClass: robustPerClass(ledger, trainingBudget) }),
     },
     collapse: classCollapse(predictions, ledger.classes, samples.labels),
     honesty: one.honesty,
     ...(smoothness
-      ? { smoothness: { mean: smoothness.mean, samples: smoothness.samples.length, lemma: smoothness.lemma } }
+      ? {
+          smoothness: {
+            mean: smoothness.mean,
+            samples: smoothness.samples.length,
+            lemma: smoothness.lemma,
+            localLipschitz: {
+              mean: smoothness.localLipschitz.reduce((sum, value) => sum + value, 0) / smoothness.samples.length,
+              largest: Math.max(...smoothness.localLipschitz),
+              radius: smoothness.radius,
+            },
+            ...(smoothness.estimates
+              ? {
+                  estimates: {
+                    mean: smoothness.estimates.mean,
+                    relativeError: smoothness.estimates.relativeError,
+                    projections: smoothness.estimates.projections,
+                  },
+                }
+              : {}),
+          },
+        }
       : {}),
+    ...(one.recognizability ? { recognizability: one.recognizability } : {}),
     ...(strip ? { strip: { images: strip.images, success: strip.success, confidence: strip.confidence } } : {}),
     ...(sweep ? { sweep } : {}),
   };

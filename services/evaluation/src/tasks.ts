@@ -1,19 +1,31 @@
-import { inversionAsPgd, inversionStarts, pgd } from '@percept/attacks';
+import { pgd } from '@percept/attacks';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
 import {
+  type AlignedGradients,
+  alignedGradients,
   type CurvePoint,
+  convincingPictures,
   type HonestyIndicator,
   honestyReport,
+  invertClasses as invertClassesOf,
+  judgePictures,
+  localLipschitz,
   type ProfileSettings,
   profile,
+  type Recognizability,
+  recognizability,
   type Samples,
   type Smoothness,
   smoothness,
+  type TargetedPictures,
+  type Verdict,
   type WitnessLedger,
 } from '@percept/measures';
 import { ModelCache, type ModelWeights } from '@percept/models';
 
 const models = new ModelCache(4);
+/** Judges are many and small, and asked for again with every model. */
+const judgeModels = new ModelCache(16);
 
 /** One shard of a robust-accuracy profile. */
 export interface ProfileTask {
@@ -65,24 +77,41 @@ export interface SmoothnessTask {
   readonly model: ModelWeights;
   readonly samples: Samples;
   readonly norm: number;
+  readonly projections: number;
+  /** Radius of the local Lipschitz estimate in pixel units, positive and finite. */
+  readonly radius: number;
+  readonly seed: number;
+}
+
+/** The paper's smoothness quantities, and the steepest chord found around each sample. */
+export interface MeasuredSmoothness extends Smoothness {
+  /** Lower bounds of the logits' local Lipschitz constants, one per sample. */
+  readonly localLipschitz: Float64Array;
+  readonly radius: number;
 }
 
 /** Measures the paper's smoothness quantities. */
-export async function measureSmoothness(task: SmoothnessTask, context: TaskContext): Promise<Smoothness> {
-  return await smoothness(models.get(task.model), task.samples, {
-    norm: task.norm,
-    signal: context.signal,
+export async function measureSmoothness(task: SmoothnessTask, context: TaskContext): Promise<MeasuredSmoothness> {
+  const { samples, norm, projections, radius, seed } = task;
+  const { signal } = context;
+  const model = models.get(task.model);
+  const measured = await smoothness(model, samples, {
+    norm,
+    projections,
+    seed,
+    signal,
     onProgress: (done, total) => {
       context.throwIfCancelled();
       context.progress({ done, total });
     },
   });
+  const steepest = await localLipschitz(model, samples, { norm, epsilon: radius, seed, signal });
+  return { ...measured, localLipschitz: steepest, radius };
 }
 
 /** Targeted perturbations without a budget, one per class, from noise that is the same for every model (Fig. 4.2). */
 export interface InversionTask {
   readonly model: ModelWeights;
-  readonly classes: number;
   readonly noiseSeed: number;
   readonly norm: number;
   /** Step in pixel units. */
@@ -90,25 +119,17 @@ export interface InversionTask {
   readonly steps: number;
 }
 
-/** The strip of one model: starts and results, one flattened image per class. */
-export interface InversionStrip {
-  readonly starts: Float32Array;
-  readonly images: Float32Array;
-  /** 1 where the model predicts the target. */
-  readonly success: Uint8Array;
-  /** Softmax probability of the target. */
-  readonly confidence: Float64Array;
-}
-
 /** Makes the strip of one model. */
-export async function invertClasses(task: InversionTask, context: TaskContext): Promise<Transferring<InversionStrip>> {
-  const model = models.get(task.model);
+export async function invertClasses(
+  task: InversionTask,
+  context: TaskContext,
+): Promise<Transferring<TargetedPictures>> {
   const { mean, std } = task.model.spec;
-  const targets = Int32Array.from({ length: task.classes }, (_, i) => i);
-  const starts = inversionStarts(targets, model.inputShape, mean, std, task.noiseSeed);
   let step = 0;
-  const options = inversionAsPgd({ norm: task.norm, step: { kind: 'absolute', size: task.step }, steps: task.steps });
-  const result = await pgd(model, starts, { kind: 'targeted', targets }, targets, options, {
+  const strip = await invertClassesOf(models.get(task.model), {
+    ...task,
+    mean,
+    std,
     signal: context.signal,
     onStep: () => {
       context.throwIfCancelled();
@@ -116,9 +137,76 @@ export async function invertClasses(task: InversionTask, context: TaskContext): 
       context.progress({ done: step, total: task.steps });
     },
   });
-  const strip = { starts, images: result.images, success: result.success, confidence: result.goalConfidenceAfter };
   return transferring(strip, [strip.images]);
 }
+
+/** Pictures of one model before independent judges. */
+export interface RecognizabilityTask {
+  readonly model: ModelWeights;
+  readonly judges: readonly { readonly name: string; readonly weights: ModelWeights }[];
+  /** The first are the starts of the pictures; all are real images for controls and class means. */
+  readonly samples: Samples;
+  /** Figure 4.2's strip, where it was made. */
+  readonly strip?: TargetedPictures;
+  readonly pictures: number;
+  readonly norm: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly resamples: number;
+  readonly seed: number;
+}
+
+/** What judges and gradients say of one model. */
+export interface MeasuredRecognizability extends Recognizability {
+  readonly gradients: AlignedGradients;
+  /** Share of the pictures that convinced the model itself, and the mean number of steps to them. */
+  readonly convinced: number;
+  readonly meanSteps: number;
+  /** The verdict on figure 4.2's strip, all steps taken. */
+  readonly strip?: Verdict;
+  readonly pictures: TargetedPictures;
+}
+
+/** Makes pictures that convince the model and has independent judges look at them. */
+export async function judgeRecognizability(
+  task: RecognizabilityTask,
+  context: TaskContext,
+): Promise<Transferring<MeasuredRecognizability>> {
+  const { samples, norm, step, steps, resamples, seed, strip } = task;
+  const { signal } = context;
+  const model = models.get(task.model);
+  let taken = 0;
+  const pictures = await convincingPictures(model, samples, {
+    count: task.pictures,
+    norm,
+    step,
+    steps,
+    signal,
+    onStep: () => {
+      context.throwIfCancelled();
+      context.progress({ done: Math.min(++taken, steps), total: steps });
+    },
+  });
+  const judges = task.judges.map(({ name, weights }) => ({ name, model: judgeModels.get(weights) }));
+  const options = { resamples, seed, signal };
+  const judged = await recognizability(judges, pictures, samples, options);
+  const gradients = await alignedGradients(model, samples, { ...options, count: gradientSamples });
+  const count = pictures.targets.length;
+  return transferring(
+    {
+      ...judged,
+      gradients,
+      convinced: pictures.success.reduce((sum, success) => sum + success, 0) / count,
+      meanSteps: pictures.steps.reduce((sum, taken) => sum + taken, 0) / count,
+      ...(strip === undefined ? {} : { strip: await judgePictures(judges, strip, options) }),
+      pictures,
+    },
+    [pictures.images],
+  );
+}
+
+/** Samples whose gradients are compared with the class means, at most. */
+const gradientSamples = 200;
 
 /** Targeted perturbations of one image, one per budget, each on its own (Fig. 1.1). */
 export interface BudgetSweepTask {

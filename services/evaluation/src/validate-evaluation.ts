@@ -1,4 +1,12 @@
-import type { EvaluationSubmitRequest, JobSpec, ModelReference, ProfileSettings, ReportSpec } from '@percept/contracts';
+import type {
+  AttackOptions,
+  EvaluationSubmitRequest,
+  JobSpec,
+  ModelReference,
+  ProfileSettings,
+  RecognizabilitySpec,
+  ReportSpec,
+} from '@percept/contracts';
 import { rpcError } from '@percept/contracts';
 import { askedOptions } from '@percept/messages';
 import { Violations } from '@percept/platform';
@@ -6,17 +14,19 @@ import { Violations } from '@percept/platform';
 /** The most models of one report. */
 const mostModels = 64;
 const mostBudgets = 256;
+const mostJudges = 16;
+const mostPictures = 10_000;
 
 /** A checked request: the job's kind and spec. */
 export interface CheckedEvaluation {
-  readonly kind: 'profile' | 'smoothness' | 'report';
+  readonly kind: 'profile' | 'smoothness' | 'recognizability' | 'report';
   readonly spec: JobSpec;
 }
 
 /**
  * Checks an evaluation request as far as it can be without asking other services.
  *
- * @throws PerceptRpcError INVALID_ARGUMENT with every violation; UNIMPLEMENTED for recognizability.
+ * @throws PerceptRpcError INVALID_ARGUMENT with every violation.
  */
 export function validateEvaluation(request: EvaluationSubmitRequest): CheckedEvaluation {
   const violations = new Violations();
@@ -24,7 +34,8 @@ export function validateEvaluation(request: EvaluationSubmitRequest): CheckedEva
   const { evaluation } = request;
   switch (evaluation?.$case) {
     case 'recognizability':
-      throw rpcError('UNIMPLEMENTED', 'recognizability measures are not supported yet');
+      checkRecognizability(evaluation.value, violations);
+      break;
     case 'profile':
       checkModel(evaluation.value.model, 'profile.model', violations);
       violations.check(evaluation.value.samples !== undefined, 'profile.samples', 'must be given');
@@ -35,18 +46,24 @@ export function validateEvaluation(request: EvaluationSubmitRequest): CheckedEva
       violations.check(evaluation.value.samples !== undefined, 'smoothness.samples', 'must be given');
       if (evaluation.value.norm !== undefined)
         violations.number(evaluation.value.norm, 'smoothness.norm', 1, Number.POSITIVE_INFINITY);
+      checkEstimates(
+        { 'smoothness.radius': evaluation.value.radius, 'smoothness.projections': evaluation.value.projections },
+        violations,
+      );
       break;
     case 'report':
       checkReport(evaluation.value, violations);
       break;
     default:
-      violations.add('evaluation', 'must be given: profile, smoothness or report');
+      violations.add('evaluation', 'must be given: profile, smoothness, recognizability or report');
   }
   violations.throwIfAny();
   if (evaluation?.$case === 'profile')
     return { kind: 'profile', spec: { spec: { $case: 'profile', value: evaluation.value } } };
   if (evaluation?.$case === 'smoothness')
     return { kind: 'smoothness', spec: { spec: { $case: 'smoothness', value: evaluation.value } } };
+  if (evaluation?.$case === 'recognizability')
+    return { kind: 'recognizability', spec: { spec: { $case: 'recognizability', value: evaluation.value } } };
   if (evaluation?.$case === 'report')
     return { kind: 'report', spec: { spec: { $case: 'report', value: evaluation.value } } };
   throw rpcError('INTERNAL', 'an evaluation passed validation without a kind');
@@ -79,11 +96,66 @@ function checkReport(spec: ReportSpec, violations: Violations): void {
       `must be finite and at least 0, got ${budget}`,
     );
   }
+  checkEstimates(
+    { 'report.lipschitz_radius': spec.lipschitzRadius, 'report.smoothness_projections': spec.smoothnessProjections },
+    violations,
+  );
   if ((spec.recognizabilitySamples ?? 0) > 0) {
-    throw rpcError(
-      'UNIMPLEMENTED',
-      'recognizability measures are not supported yet; leave report.recognizability_samples out',
+    violations.check(
+      spec.judges.length > 0 || spec.models.length > 1,
+      'report.judges',
+      'must be given where there is one model only: no model can judge itself',
     );
+  }
+  checkJudging(
+    spec.judges,
+    spec.recognizabilityAttack,
+    spec.bootstrapSamples,
+    'report',
+    'recognizability_',
+    violations,
+  );
+  if (spec.recognizabilitySamples !== undefined)
+    violations.integer(spec.recognizabilitySamples, 'report.recognizability_samples', 0, mostPictures);
+}
+
+function checkRecognizability(spec: RecognizabilitySpec, violations: Violations): void {
+  checkModel(spec.model, 'recognizability.model', violations);
+  violations.check(spec.samples !== undefined, 'recognizability.samples', 'must be given');
+  violations.check(spec.judges.length > 0, 'recognizability.judges', 'needs at least one independent model');
+  if (spec.pictures !== undefined) violations.integer(spec.pictures, 'recognizability.pictures', 1, mostPictures);
+  checkJudging(spec.judges, spec.attack, spec.bootstrapSamples, 'recognizability', '', violations);
+}
+
+function checkJudging(
+  judges: readonly ModelReference[],
+  attack: AttackOptions | undefined,
+  bootstrapSamples: number | undefined,
+  path: string,
+  attackPrefix: string,
+  violations: Violations,
+): void {
+  violations.check(judges.length <= mostJudges, `${path}.judges`, `at most ${mostJudges}, got ${judges.length}`);
+  for (const [i, judge] of judges.entries()) checkModel(judge, `${path}.judges[${i}]`, violations);
+  const asked = askedOptions(attack, true);
+  if (asked.kind === 'violations') {
+    for (const { field, description } of asked.violations)
+      violations.add(`${path}.${attackPrefix}attack.${field}`, description);
+  }
+  if (bootstrapSamples !== undefined) violations.integer(bootstrapSamples, `${path}.bootstrap_samples`, 100, 100_000);
+}
+
+/** Radii must be positive and finite, numbers of projections 1 .. 1,000; what is absent is sound. */
+function checkEstimates(values: Readonly<Record<string, number | undefined>>, violations: Violations): void {
+  for (const [field, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    if (field.endsWith('projections')) violations.integer(value, field, 1, 1_000);
+    else
+      violations.check(
+        value > 0 && value < Number.POSITIVE_INFINITY,
+        field,
+        `must be positive and finite, got ${value}`,
+      );
   }
 }
 

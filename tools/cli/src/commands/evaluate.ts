@@ -27,6 +27,13 @@ export function addEvaluate(program: Command): void {
     .option('--relative-step <a>', 'length of a step as a fraction of the budget', parseNumber)
     .option('--inversion-steps <n>', "steps of the report's pictures", parseCount, 512)
     .option('--smoothness <n>', 'measure smoothness on the first so many samples', parseCount, 0)
+    .option(
+      '--recognizability <n>',
+      'have independent models judge so many targeted pictures of each model',
+      parseCount,
+      0,
+    )
+    .option('--judge <model...>', 'models that judge; default: each model is judged by the others')
     .option('--no-figures', 'without pictures')
     .option('--out <folder>', 'where the report goes', 'percept-report')
     .option('--seed <n>', 'seed of everything random', parseCount, 0)
@@ -52,6 +59,10 @@ export function addEvaluate(program: Command): void {
         }),
         figures: { omit: options.figures === false, inversion: { steps: options.inversionSteps } },
         smoothnessSamples: options.smoothness,
+        recognizabilitySamples: options.recognizability,
+        judges: ((options.judge as string[] | undefined) ?? []).map((value) => ({
+          reference: { $case: 'registered', value },
+        })),
         seed: options.seed,
       });
       await withClient(options, async (client, signal) => {

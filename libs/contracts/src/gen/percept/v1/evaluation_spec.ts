@@ -132,11 +132,14 @@ export interface RecognizabilitySpec {
     | undefined;
   /** Independent models that judge: of another architecture or seed. At least one. */
   judges: ModelReference[];
-  /** The samples. */
+  /** The samples: the first are the starts of the pictures, all of them the real images of the controls and of the class means. */
   samples?:
     | DatasetSelection
     | undefined;
-  /** The targeted attack that makes the pictures. */
+  /**
+   * The targeted attack that makes the pictures, unbounded, stopped where the model is convinced; its `norm`, `step` and `steps` count.
+   * Absent fields: norm Infinity, step 2/255, 100 steps.
+   */
   attack?:
     | AttackOptions
     | undefined;
@@ -144,8 +147,10 @@ export interface RecognizabilitySpec {
   bootstrapSamples?:
     | number
     | undefined;
-  /** Seed of targets, starts and resampling. */
+  /** Seed of resampling and shuffling. */
   seed: number;
+  /** Pictures, aimed at every class in turn, 1 .. 10,000. Absent: 40. */
+  pictures?: number | undefined;
 }
 
 /** A model of a report. */
@@ -208,12 +213,28 @@ export interface ReportSpec {
   smoothnessSamples?:
     | number
     | undefined;
-  /** Measure recognizability on the first so many of the samples, each model judged by the others. Absent or 0: not measured. */
+  /** Measure recognizability on so many targeted perturbations of each model, made from the first of the samples. Absent or 0: not measured. */
   recognizabilitySamples?:
     | number
     | undefined;
   /** Seed of everything that has no seed of its own. */
   seed: number;
+  /** Independent models that judge recognizability: of another architecture or seed, at most 16. None: each model is judged by the others. */
+  judges: ModelReference[];
+  /** The attack that makes the judged pictures, as in RecognizabilitySpec. */
+  recognizabilityAttack?:
+    | AttackOptions
+    | undefined;
+  /** Resamplings of each bootstrap interval, 100 .. 100,000. Absent: 1,000. */
+  bootstrapSamples?:
+    | number
+    | undefined;
+  /** Random projections per sample of the projected Fisher term, 1 .. 1,000. Absent: 10. */
+  smoothnessProjections?:
+    | number
+    | undefined;
+  /** Radius of the ball of the local Lipschitz estimate, in pixel units, above 0 and finite. Absent: the data set's budget. */
+  lipschitzRadius?: number | undefined;
 }
 
 function createBaseProfileSettings(): ProfileSettings {
@@ -594,7 +615,15 @@ export const SmoothnessSpec: MessageFns<SmoothnessSpec> = {
 };
 
 function createBaseRecognizabilitySpec(): RecognizabilitySpec {
-  return { model: undefined, judges: [], samples: undefined, attack: undefined, bootstrapSamples: undefined, seed: 0 };
+  return {
+    model: undefined,
+    judges: [],
+    samples: undefined,
+    attack: undefined,
+    bootstrapSamples: undefined,
+    seed: 0,
+    pictures: undefined,
+  };
 }
 
 export const RecognizabilitySpec: MessageFns<RecognizabilitySpec> = {
@@ -616,6 +645,9 @@ export const RecognizabilitySpec: MessageFns<RecognizabilitySpec> = {
     }
     if (message.seed !== 0) {
       writer.uint32(48).uint32(message.seed);
+    }
+    if (message.pictures !== undefined) {
+      writer.uint32(56).uint32(message.pictures);
     }
     return writer;
   },
@@ -681,6 +713,14 @@ export const RecognizabilitySpec: MessageFns<RecognizabilitySpec> = {
             message.seed = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.pictures = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -705,6 +745,7 @@ export const RecognizabilitySpec: MessageFns<RecognizabilitySpec> = {
         ? globalThis.Number(object.bootstrap_samples)
         : undefined,
       seed: isSet(object.seed) ? globalThis.Number(object.seed) : 0,
+      pictures: isSet(object.pictures) ? globalThis.Number(object.pictures) : undefined,
     };
   },
 
@@ -728,6 +769,9 @@ export const RecognizabilitySpec: MessageFns<RecognizabilitySpec> = {
     if (message.seed !== 0) {
       obj.seed = Math.round(message.seed);
     }
+    if (message.pictures !== undefined) {
+      obj.pictures = Math.round(message.pictures);
+    }
     return obj;
   },
 
@@ -748,6 +792,7 @@ export const RecognizabilitySpec: MessageFns<RecognizabilitySpec> = {
       : undefined;
     message.bootstrapSamples = object.bootstrapSamples ?? undefined;
     message.seed = object.seed ?? 0;
+    message.pictures = object.pictures ?? undefined;
     return message;
   },
 };
@@ -1076,6 +1121,11 @@ function createBaseReportSpec(): ReportSpec {
     smoothnessSamples: undefined,
     recognizabilitySamples: undefined,
     seed: 0,
+    judges: [],
+    recognizabilityAttack: undefined,
+    bootstrapSamples: undefined,
+    smoothnessProjections: undefined,
+    lipschitzRadius: undefined,
   };
 }
 
@@ -1104,6 +1154,21 @@ export const ReportSpec: MessageFns<ReportSpec> = {
     }
     if (message.seed !== 0) {
       writer.uint32(64).uint32(message.seed);
+    }
+    for (const v of message.judges) {
+      ModelReference.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.recognizabilityAttack !== undefined) {
+      AttackOptions.encode(message.recognizabilityAttack, writer.uint32(82).fork()).join();
+    }
+    if (message.bootstrapSamples !== undefined) {
+      writer.uint32(88).uint32(message.bootstrapSamples);
+    }
+    if (message.smoothnessProjections !== undefined) {
+      writer.uint32(96).uint32(message.smoothnessProjections);
+    }
+    if (message.lipschitzRadius !== undefined) {
+      writer.uint32(105).double(message.lipschitzRadius);
     }
     return writer;
   },
@@ -1185,6 +1250,46 @@ export const ReportSpec: MessageFns<ReportSpec> = {
             message.seed = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.judges.push(ModelReference.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.recognizabilityAttack = AttackOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.bootstrapSamples = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.smoothnessProjections = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.lipschitzRadius = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1215,6 +1320,27 @@ export const ReportSpec: MessageFns<ReportSpec> = {
         ? globalThis.Number(object.recognizability_samples)
         : undefined,
       seed: isSet(object.seed) ? globalThis.Number(object.seed) : 0,
+      judges: globalThis.Array.isArray(object?.judges) ? object.judges.map((e: any) => ModelReference.fromJSON(e)) : [],
+      recognizabilityAttack: isSet(object.recognizabilityAttack)
+        ? AttackOptions.fromJSON(object.recognizabilityAttack)
+        : isSet(object.recognizability_attack)
+        ? AttackOptions.fromJSON(object.recognizability_attack)
+        : undefined,
+      bootstrapSamples: isSet(object.bootstrapSamples)
+        ? globalThis.Number(object.bootstrapSamples)
+        : isSet(object.bootstrap_samples)
+        ? globalThis.Number(object.bootstrap_samples)
+        : undefined,
+      smoothnessProjections: isSet(object.smoothnessProjections)
+        ? globalThis.Number(object.smoothnessProjections)
+        : isSet(object.smoothness_projections)
+        ? globalThis.Number(object.smoothness_projections)
+        : undefined,
+      lipschitzRadius: isSet(object.lipschitzRadius)
+        ? globalThis.Number(object.lipschitzRadius)
+        : isSet(object.lipschitz_radius)
+        ? globalThis.Number(object.lipschitz_radius)
+        : undefined,
     };
   },
 
@@ -1244,6 +1370,21 @@ export const ReportSpec: MessageFns<ReportSpec> = {
     if (message.seed !== 0) {
       obj.seed = Math.round(message.seed);
     }
+    if (message.judges?.length) {
+      obj.judges = message.judges.map((e) => ModelReference.toJSON(e));
+    }
+    if (message.recognizabilityAttack !== undefined) {
+      obj.recognizabilityAttack = AttackOptions.toJSON(message.recognizabilityAttack);
+    }
+    if (message.bootstrapSamples !== undefined) {
+      obj.bootstrapSamples = Math.round(message.bootstrapSamples);
+    }
+    if (message.smoothnessProjections !== undefined) {
+      obj.smoothnessProjections = Math.round(message.smoothnessProjections);
+    }
+    if (message.lipschitzRadius !== undefined) {
+      obj.lipschitzRadius = floatToJson(message.lipschitzRadius);
+    }
     return obj;
   },
 
@@ -1266,6 +1407,14 @@ export const ReportSpec: MessageFns<ReportSpec> = {
     message.smoothnessSamples = object.smoothnessSamples ?? undefined;
     message.recognizabilitySamples = object.recognizabilitySamples ?? undefined;
     message.seed = object.seed ?? 0;
+    message.judges = object.judges?.map((e) => ModelReference.fromPartial(e)) || [];
+    message.recognizabilityAttack =
+      (object.recognizabilityAttack !== undefined && object.recognizabilityAttack !== null)
+        ? AttackOptions.fromPartial(object.recognizabilityAttack)
+        : undefined;
+    message.bootstrapSamples = object.bootstrapSamples ?? undefined;
+    message.smoothnessProjections = object.smoothnessProjections ?? undefined;
+    message.lipschitzRadius = object.lipschitzRadius ?? undefined;
     return message;
   },
 };
