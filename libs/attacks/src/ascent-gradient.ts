@@ -29,18 +29,31 @@ export function ascentGradient(
   aims: readonly Aim[],
   loss: LossName,
 ): AscentGradient {
+  return pullBack(model, rows, aims.length, (cotangent, logits, row) =>
+    writeAscentCotangent(cotangent, logits, row * model.classes, model.classes, aims[row] as Aim, loss),
+  );
+}
+
+/**
+ * One forward and one backward pass over `batch` rows: J^T c, where `write` fills c's row (zero before) from the logits of all rows.
+ * Throws NonFiniteLogitsError.
+ */
+export function pullBack(
+  model: Classifier,
+  rows: Float32Array,
+  batch: number,
+  write: (cotangent: Float32Array, logits: Float32Array, row: number) => void,
+): AscentGradient {
   let logits = new Float32Array(0);
   const gradient = hostResult(() => {
-    const x = tf.tensor4d(rows, [aims.length, ...model.inputShape]);
+    const x = tf.tensor4d(rows, [batch, ...model.inputShape]);
     const objective = (images: tf.Tensor4D): tf.Tensor1D => {
       const z = model.logits(images);
       logits = z.dataSync<'float32'>().slice();
       requireFinite(logits);
       const cotangent = new Float32Array(logits.length);
-      for (const [row, aim] of aims.entries()) {
-        writeAscentCotangent(cotangent, logits, row * model.classes, model.classes, aim, loss);
-      }
-      return tf.sum(tf.mul(z, tf.tensor2d(cotangent, [aims.length, model.classes])), 1);
+      for (let row = 0; row < batch; row++) write(cotangent, logits, row);
+      return tf.sum(tf.mul(z, tf.tensor2d(cotangent, [batch, model.classes])), 1);
     };
     const { losses, gradient } = inputGradient(objective, x);
     losses.dispose();
@@ -61,6 +74,7 @@ export function forwardLogits(model: Classifier, rows: Float32Array, batch: numb
   return logits;
 }
 
-function requireFinite(logits: Float32Array): void {
+/** Throws NonFiniteLogitsError where any logit is not a finite number. */
+export function requireFinite(logits: Float32Array): void {
   for (const value of logits) if (!Number.isFinite(value)) throw new NonFiniteLogitsError();
 }

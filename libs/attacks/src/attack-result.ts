@@ -40,8 +40,12 @@ export interface AttackResult {
   /** Restart and step of the image returned; restart -1 is the image itself. */
   readonly keptRestart: Int32Array;
   readonly keptStep: Int32Array;
+  /** The member of an ensemble that found the image returned; empty for attacks that are none, and for the image itself. */
+  readonly keptAttack: readonly string[];
   /** Steps whose gradient was zero (or not finite) everywhere; such a restart ends, since its iterate can no longer move. */
   readonly zeroGradientSteps: Int32Array;
+  /** Passes through the model while attacking the image, with a gradient or without. */
+  readonly queries: Int32Array;
   readonly snapshots: readonly Snapshot[];
   /** Forward-and-backward passes and forward-only passes, in images. */
   readonly cost: { readonly gradientImageSteps: number; readonly forwardImagePasses: number };

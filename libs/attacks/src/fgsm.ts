@@ -1,7 +1,8 @@
 import type { Classifier } from '@percept/models';
+import type { AttackHooks } from './attack-hooks.js';
 import type { AttackResult } from './attack-result.js';
 import type { Goal } from './goal.js';
-import { type AttackHooks, pgd } from './pgd.js';
+import { pgd } from './pgd.js';
 import type { PgdOptions } from './pgd-options.js';
 
 /** FGSM's settings: those of PGD that mean something for a single step. */

@@ -28,7 +28,12 @@ export function createStepper(centre: Float32Array, epsilon: number, length: num
     : generalStepper(centre, epsilon, length, box, options);
 }
 
-function linfStepper(centre: Float32Array, epsilon: number, length: number, box: Box): Stepper {
+/** The smallest and largest float32 value of every pixel within an l_inf ball around `centre` and the box. */
+export function linfBounds(
+  centre: Float32Array,
+  epsilon: number,
+  box: Box,
+): { readonly lower: Float32Array; readonly upper: Float32Array } {
   const lower = new Float32Array(centre.length);
   const upper = new Float32Array(centre.length);
   for (let i = 0; i < centre.length; i++) {
@@ -36,6 +41,11 @@ function linfStepper(centre: Float32Array, epsilon: number, length: number, box:
     lower[i] = Math.max(box.lower, roundTowardCentre(c, -epsilon));
     upper[i] = Math.min(box.upper, roundTowardCentre(c, epsilon));
   }
+  return { lower, upper };
+}
+
+function linfStepper(centre: Float32Array, epsilon: number, length: number, box: Box): Stepper {
+  const { lower, upper } = linfBounds(centre, epsilon, box);
   const step: Stepper = (iterate, gradient) => {
     const next = new Float32Array(iterate.length);
     let directions = 0;

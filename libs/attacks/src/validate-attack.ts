@@ -2,8 +2,8 @@ import { type Goal, goalClasses } from './goal.js';
 import { type PgdOptions, validatePgdOptions } from './pgd-options.js';
 import type { Violation } from './violations.js';
 
-/** Everything an attack call is given, before it is believed. */
-export interface AttackInputs {
+/** The images an attack is given and what it is to do with them, before they are believed. */
+export interface ImageInputs {
   /** Height, width, channels of the model's input. */
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
@@ -12,13 +12,34 @@ export interface AttackInputs {
   readonly goal: Goal;
   /** One non-negative identity per image, the key of its random numbers. */
   readonly sampleIds: Int32Array;
+}
+
+/** Everything a call of PGD is given, before it is believed. */
+export interface AttackInputs extends ImageInputs {
   readonly options: PgdOptions;
 }
 
 /** Every violation of an attack's inputs and options at once, each named by field path; empty when the attack may run. */
 export function validateAttack(inputs: AttackInputs): Violation[] {
-  const { inputShape, classes, images, goal, sampleIds, options } = inputs;
-  const violations = validatePgdOptions(options, goal.kind, classes);
+  const { classes, goal, options, inputShape, sampleIds } = inputs;
+  const violations = [...validatePgdOptions(options, goal.kind, classes), ...validateInputs(inputs)];
+  if (options.startImages === undefined) return violations;
+  const wanted = sampleIds.length * inputShape[0] * inputShape[1] * inputShape[2];
+  if (options.startImages.length !== wanted) {
+    violations.push({
+      field: 'options.startImages',
+      description: `wrong shape: [${sampleIds.length}, ${inputShape.join(', ')}] needs ${wanted} values, got ${options.startImages.length}`,
+    });
+  }
+  if (options.startImages.some((value) => !Number.isFinite(value))) {
+    violations.push({ field: 'options.startImages', description: 'every value must be finite' });
+  }
+  return violations;
+}
+
+/** Every violation of the images, the goal and the identities, each named by field path. */
+export function validateInputs({ inputShape, classes, images, goal, sampleIds }: ImageInputs): Violation[] {
+  const violations: Violation[] = [];
   const length = inputShape[0] * inputShape[1] * inputShape[2];
   const count = sampleIds.length;
   const shape = `[${count}, ${inputShape.join(', ')}]`;
@@ -29,17 +50,6 @@ export function validateAttack(inputs: AttackInputs): Violation[] {
     });
   }
   violations.push(...outsideUnitInterval('images', images));
-  if (options.startImages !== undefined) {
-    if (options.startImages.length !== count * length) {
-      violations.push({
-        field: 'options.startImages',
-        description: `wrong shape: ${shape} needs ${count * length} values, got ${options.startImages.length}`,
-      });
-    }
-    if (options.startImages.some((value) => !Number.isFinite(value))) {
-      violations.push({ field: 'options.startImages', description: 'every value must be finite' });
-    }
-  }
   if (classes < 2) violations.push({ field: 'model', description: `needs at least 2 classes, has ${classes}` });
   const field = goal.kind === 'untargeted' ? 'labels' : 'targets';
   const wanted = goalClasses(goal);
