@@ -20,6 +20,18 @@ export interface ReproducePreset {
   };
   readonly inversion: { readonly steps: number; readonly step: number };
   readonly smoothnessSamples: number;
+  /** Pictures of each model that judges look at, and who judges: models of another shape and seed than those judged. */
+  readonly recognizability: { readonly pictures: number; readonly judges: readonly ReproduceJudge[] };
+}
+
+/** A model that is trained to judge the pictures of the others. */
+export interface ReproduceJudge {
+  /** A recipe whose models look at what people look at: one that is hardened against small changes. */
+  readonly recipe: string;
+  readonly width: number;
+  readonly blocks: readonly [number, number, number, number];
+  /** Passes over the training samples; absent: the recipe preset's. */
+  readonly epochs?: number;
 }
 
 /** Every preset of `percept reproduce`. */
@@ -35,6 +47,7 @@ export const reproducePresets: readonly ReproducePreset[] = [
     profile: { strategy: 'bisect', loss: 'margin', steps: 10, restarts: 1, step: { kind: 'relative', size: 0.3 } },
     inversion: { steps: 200, step: 2 / 255 },
     smoothnessSamples: 50,
+    recognizability: { pictures: 20, judges: [{ recipe: 'fgsm', width: 6, blocks: [1, 1, 1, 1] }] },
   },
   {
     name: 'cifar10-lite',
@@ -48,6 +61,13 @@ export const reproducePresets: readonly ReproducePreset[] = [
     profile: { strategy: 'bisect', loss: 'margin', steps: 20, restarts: 2, step: { kind: 'relative', size: 0.25 } },
     inversion: { steps: 1_024, step: 2 / 255 },
     smoothnessSamples: 100,
+    recognizability: {
+      pictures: 100,
+      judges: [
+        { recipe: 'fgsm', width: 12, blocks: [1, 1, 1, 1] },
+        { recipe: 'pgd', width: 8, blocks: [2, 1, 1, 1] },
+      ],
+    },
   },
   {
     name: 'cifar10-paper',
@@ -66,6 +86,13 @@ export const reproducePresets: readonly ReproducePreset[] = [
     },
     inversion: { steps: 2_048, step: 2 / 255 },
     smoothnessSamples: 200,
+    recognizability: {
+      pictures: 200,
+      judges: [
+        { recipe: 'pgd', width: 32, blocks: [2, 2, 2, 2] },
+        { recipe: 'fgsm', width: 48, blocks: [1, 2, 2, 1] },
+      ],
+    },
   },
 ];
 

@@ -19,7 +19,13 @@ import { type Embedded, startEmbedded } from '../hosting/embedded.js';
 import { type PerceptClient, perceptClient } from '../percept-client.js';
 import { formatDuration, ProgressDisplay } from '../progress-display.js';
 import { downloadReport } from '../report-files.js';
-import { type ReproducePreset, reportedRecipes, reproducedRecipes, reproducePresets } from '../reproduce-presets.js';
+import {
+  type ReproduceJudge,
+  type ReproducePreset,
+  reportedRecipes,
+  reproducedRecipes,
+  reproducePresets,
+} from '../reproduce-presets.js';
 import { formatTable } from '../table.js';
 
 /** `percept reproduce`: the paper's whole experiment, from training to report, over the services. */
@@ -127,6 +133,13 @@ function summaryTable({ dataset, models }: ReportSummary): string {
   );
 }
 
+/** Judges share no initial weights with those they judge. */
+const judgeSeedOffset = 1_000;
+
+function judgeName(index: number): string {
+  return `judge-${index + 1}`;
+}
+
 /** One run of the experiment as a client of the services. */
 class Reproduction {
   readonly #client: PerceptClient;
@@ -168,12 +181,19 @@ class Reproduction {
       if (result?.$case === 'model') models.set(recipe, result.value.modelId);
     };
     const running: Promise<void>[] = [];
+    for (const [index, judge] of this.#preset.recognizability.judges.entries()) {
+      const job = await this.#submitTraining(judgeName(index), {
+        ...judge,
+        seed: this.#seed + judgeSeedOffset + index,
+      });
+      running.push(finish(judgeName(index), job));
+    }
     for (const recipe of reproducedRecipes) {
       const job = await this.#submitTraining(recipe);
       running.push(
         finish(recipe, job).then(async () => {
           if (recipe !== 'teacher') return;
-          await finish('distilled', await this.#submitTraining('distilled', models.get('teacher')));
+          await finish('distilled', await this.#submitTraining('distilled', { teacher: models.get('teacher') ?? '' }));
         }),
       );
     }
@@ -186,25 +206,31 @@ class Reproduction {
     return models;
   }
 
-  async #submitTraining(recipe: string, teacher?: string): Promise<Job> {
-    const { dataset, recipePreset, width, blocks, trainLimit, name } = this.#preset;
+  /** Submits the training of `part`: a recipe by its name, or a judge as `change` describes it. */
+  async #submitTraining(
+    part: string,
+    change: Partial<ReproduceJudge> & { readonly seed?: number; readonly teacher?: string } = {},
+  ): Promise<Job> {
+    const { dataset, recipePreset, trainLimit, name } = this.#preset;
+    const { recipe = part, width = this.#preset.width, blocks = this.#preset.blocks, epochs, teacher } = change;
     const spec = TrainingSpec.fromPartial({
       recipe,
       preset: recipePreset,
       dataset,
       width,
       blocks: [...blocks],
+      epochs,
       trainLimit,
-      seed: this.#seed,
-      registerAs: `${name}-${recipe}`,
+      seed: change.seed ?? this.#seed,
+      registerAs: `${name}-${part}`,
       ...(teacher ? { teacher: { reference: { $case: 'registered', value: teacher } } } : {}),
     });
     const { job } = await this.#client.training.submit(
-      { requestId: this.#requestId(recipe), spec },
+      { requestId: this.#requestId(part), spec },
       { signal: this.#signal },
     );
     const submitted = job as Job;
-    this.#display.update(submitted.id, { label: recipe, fraction: 0, note: 'waiting', state: 'waiting' });
+    this.#display.update(submitted.id, { label: part, fraction: 0, note: 'waiting', state: 'waiting' });
     return submitted;
   }
 
@@ -222,7 +248,7 @@ class Reproduction {
   }
 
   #reportSpec(models: ReadonlyMap<string, string>): ReportSpec {
-    const { dataset, testSamples, profile, inversion, smoothnessSamples, name } = this.#preset;
+    const { dataset, testSamples, profile, inversion, smoothnessSamples, recognizability, name } = this.#preset;
     const strategies = {
       exhaustive: ProfileStrategy.EXHAUSTIVE,
       ascending: ProfileStrategy.ASCENDING,
@@ -252,6 +278,10 @@ class Reproduction {
         noiseSeed: this.#seed,
       },
       smoothnessSamples,
+      recognizabilitySamples: recognizability.pictures,
+      judges: recognizability.judges.map((_, index) => ({
+        reference: { $case: 'registered', value: models.get(judgeName(index)) ?? '' },
+      })),
       seed: this.#seed,
     });
   }

@@ -3,7 +3,9 @@ import {
   encodeTensor,
   type ImageSource,
   ProfileSettings,
+  RecognizabilitySpec,
   ReportSpec,
+  SmoothnessSpec,
   type StatusName,
   TrainingSpec,
 } from '@percept/contracts';
@@ -229,6 +231,48 @@ export const refusedCalls: readonly RefusedCall[] = [
     name: 'a report id that is a path',
     code: 'NOT_FOUND',
     call: async (client) => await client.evaluation.getReport({ reportId: '../models' }),
+  },
+  {
+    name: 'a report whose only model would judge itself',
+    code: 'INVALID_ARGUMENT',
+    fields: ['report.judges'],
+    call: report({ recognizabilitySamples: 10 }),
+  },
+  {
+    name: 'recognizability without judges, with too few resamplings',
+    code: 'INVALID_ARGUMENT',
+    fields: ['recognizability.bootstrap_samples', 'recognizability.judges', 'recognizability.pictures'],
+    call: async (client) =>
+      await client.evaluation.submit({
+        requestId: '',
+        evaluation: {
+          $case: 'recognizability',
+          value: RecognizabilitySpec.fromPartial({
+            model,
+            samples: { dataset: 'mnist-5k', split: 'test', count: 5 },
+            bootstrapSamples: 5,
+            pictures: 0,
+          }),
+        },
+      }),
+  },
+  {
+    name: 'smoothness in a ball without radius',
+    code: 'INVALID_ARGUMENT',
+    fields: ['smoothness.projections', 'smoothness.radius'],
+    call: async (client) =>
+      await client.evaluation.submit({
+        requestId: '',
+        evaluation: {
+          $case: 'smoothness',
+          value: SmoothnessSpec.fromPartial({
+            model,
+            samples: { dataset: 'mnist-5k', split: 'test', count: 5 },
+            radius: 0,
+            projections: 1_001,
+          }),
+        },
+      }),
   },
   {
     name: 'an unknown job',
