@@ -7,6 +7,7 @@ import { addModels } from './commands/models.js';
 import { addReproduce } from './commands/reproduce.js';
 import { addTrain } from './commands/train.js';
 import { addUp } from './commands/up.js';
+import { addVerify } from './commands/verify.js';
 import { describeError, exitCodes } from './exit-code.js';
 
 /** The `percept` command: parses arguments, runs, and answers with the exit code. */
@@ -15,7 +16,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .description('Trains, attacks and measures image classifiers.')
     .exitOverride()
     .showSuggestionAfterError();
-  for (const add of [addUp, addData, addTrain, addModels, addAttack, addEvaluate, addJobs, addReproduce]) add(program);
+  for (const add of [addUp, addData, addTrain, addModels, addAttack, addEvaluate, addVerify, addJobs, addReproduce])
+    add(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCodes.done;
