@@ -1,4 +1,5 @@
 import { defaultPgdOptions } from './pgd-options.js';
+import { defaultSearchOptions, type SearchMethod } from './search-options.js';
 
 /** One parameter of an attack method, as a caller sees it. */
 export interface AttackParameter {
@@ -17,9 +18,11 @@ export interface AttackParameter {
 
 /** An attack that this library carries out. */
 export interface AttackMethod {
-  readonly name: 'pgd' | 'fgsm' | 'inversion';
+  readonly name: 'pgd' | 'fgsm' | 'inversion' | SearchMethod;
   readonly description: string;
   readonly goals: readonly ('untargeted' | 'targeted')[];
+  /** Whether it needs no gradients, and so applies to models that only score. */
+  readonly blackBox: boolean;
   readonly parameters: readonly AttackParameter[];
 }
 
@@ -118,12 +121,98 @@ const seed: AttackParameter = {
   default: defaultPgdOptions.seed,
 };
 
+const searchRestarts: AttackParameter = {
+  name: 'restarts',
+  description:
+    'Runs per image, and per target class where there are several; an image already broken is not started again',
+  type: 'integer',
+  unit: 'runs',
+  minimum: 1,
+  maximum: 1_000,
+  default: defaultSearchOptions.restarts,
+};
+
+const targetClasses: AttackParameter = {
+  name: 'targetClasses',
+  description: 'How many classes to aim at, the likeliest first; all others where the model has fewer',
+  type: 'integer',
+  unit: 'classes',
+  minimum: 1,
+  maximum: 100_000,
+  default: defaultSearchOptions.targetClasses,
+};
+
+const queries: AttackParameter = {
+  name: 'queries',
+  description: 'Proposals per run of Square; one that changes nothing costs no pass',
+  type: 'integer',
+  unit: 'queries',
+  minimum: 1,
+  maximum: 1_000_000,
+  default: defaultSearchOptions.queries,
+};
+
+const searchStop: AttackParameter = {
+  name: 'stop',
+  description: 'Leave an image at its first success, or go through with every run',
+  type: 'choice',
+  unit: '',
+  choices: ['first-success', 'all-steps'],
+  default: defaultSearchOptions.stop,
+};
+
+const stepHalving: readonly AttackParameter[] = [
+  {
+    name: 'momentum',
+    description: "APGD's weight of a step against the move before it; of no effect for norm 1",
+    type: 'number',
+    unit: '',
+    minimum: 0,
+    exclusiveMinimum: true,
+    maximum: 1,
+    default: defaultSearchOptions.momentum,
+  },
+  {
+    name: 'rho',
+    description:
+      'APGD halves its step where no more than this share of the last steps improved; of no effect for norm 1',
+    type: 'number',
+    unit: '',
+    minimum: 0,
+    exclusiveMinimum: true,
+    maximum: 1,
+    default: defaultSearchOptions.rho,
+  },
+  {
+    name: 'projection',
+    description: 'On the ball and then on the box, as AutoAttack does, or exactly on both together; exact for norm 1',
+    type: 'choice',
+    unit: '',
+    choices: ['exact', 'sequential'],
+    default: defaultSearchOptions.projection,
+  },
+];
+
+const apgdParameters = [
+  ...budget,
+  steps(defaultSearchOptions.steps),
+  searchRestarts,
+  searchStop,
+  ...stepHalving,
+  seed,
+] as const;
+
+const fewNorms = budget.map((parameter) =>
+  parameter.name === 'norm' ? { ...parameter, description: "The norm's p: 1, 2 or Infinity" } : parameter,
+);
+
 /** Every attack of this library with the schema of its parameters, in the order a list shows them. */
 export const attackMethods: readonly AttackMethod[] = [
   {
     name: 'pgd',
     description: 'Projected gradient descent for every l_p norm (Madry et al., 2017; Eq. 2.3)',
     goals: ['untargeted', 'targeted'],
+    blackBox: false,
     parameters: [
       ...budget,
       stepKind,
@@ -171,6 +260,7 @@ export const attackMethods: readonly AttackMethod[] = [
     name: 'fgsm',
     description: 'One step of the fast gradient method (Goodfellow et al., 2014; Appendix E)',
     goals: ['untargeted', 'targeted'],
+    blackBox: false,
     parameters: [
       ...budget,
       {
@@ -199,12 +289,67 @@ export const attackMethods: readonly AttackMethod[] = [
     name: 'inversion',
     description: 'Model inversion: an unbounded targeted attack from noise around the mean image (Appendix F)',
     goals: ['targeted'],
+    blackBox: false,
     parameters: [
       { ...budget[0], description: "The norm's p of the steepest step" } as AttackParameter,
       stepSize(2 / 255),
       steps(2048),
       loss,
       { ...seed, description: 'Seed of the starting noise, the same for every model' },
+    ],
+  },
+  {
+    name: 'apgd-ce',
+    description: 'Auto-PGD on the cross-entropy, free of a step size (Croce and Hein, 2020; for norm 1 2021)',
+    goals: ['untargeted', 'targeted'],
+    blackBox: false,
+    parameters: apgdParameters,
+  },
+  {
+    name: 'apgd-dlr',
+    description:
+      'Auto-PGD on the difference of logits ratio, which no scale of the logits changes (Croce and Hein, 2020)',
+    goals: ['untargeted', 'targeted'],
+    blackBox: false,
+    parameters: apgdParameters,
+  },
+  {
+    name: 'apgd-t',
+    description: 'Auto-PGD on the targeted difference of logits ratio, towards one likely class after the other',
+    goals: ['untargeted'],
+    blackBox: false,
+    parameters: [...apgdParameters, targetClasses],
+  },
+  {
+    name: 'fab',
+    description:
+      'FAB-T: the nearest misclassified point, towards one likely class after the other (Croce and Hein, 2020)',
+    goals: ['untargeted', 'targeted'],
+    blackBox: false,
+    parameters: [...budget, steps(defaultSearchOptions.steps), searchRestarts, searchStop, targetClasses, seed],
+  },
+  {
+    name: 'square',
+    description: 'Square: random search from scores alone (Andriushchenko et al., 2020)',
+    goals: ['untargeted', 'targeted'],
+    blackBox: true,
+    parameters: [...fewNorms, queries, searchRestarts, searchStop, seed],
+  },
+  {
+    name: 'autoattack',
+    description:
+      "AutoAttack's standard version: apgd-ce, apgd-t, fab-t and square, each on the images that still stand",
+    goals: ['untargeted'],
+    blackBox: false,
+    parameters: [
+      ...fewNorms,
+      steps(defaultSearchOptions.steps),
+      searchRestarts,
+      searchStop,
+      targetClasses,
+      queries,
+      ...stepHalving,
+      seed,
     ],
   },
 ];

@@ -1,6 +1,14 @@
 export { type AscentGradient, ascentGradient, forwardLogits, NonFiniteLogitsError } from './ascent-gradient.js';
 export type { AttackHooks, AttackProgress } from './attack-hooks.js';
 export { type AttackMethod, type AttackParameter, attackMethods } from './attack-methods.js';
+export {
+  type AttackPlan,
+  type PartialAttackPlan,
+  resolveAttackPlan,
+  runAttack,
+  validatePlan,
+  validatePlanOptions,
+} from './attack-plan.js';
 export type { AttackResult, Snapshot } from './attack-result.js';
 export { type Box, pixelBox, unboundedBox } from './box.js';
 export { boxAwareL1Step } from './box-aware-l1-step.js';

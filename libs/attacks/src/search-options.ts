@@ -22,7 +22,7 @@ export interface SearchOptions {
   readonly targetClasses: number;
   /** APGD's weight of the step against the move before it, in (0, 1]. */
   readonly momentum: number;
-  /** APGD halves its step where no more than this share of the last steps improved, in (0, 1). */
+  /** APGD halves its step where no more than this share of the last steps improved, in (0, 1]. */
   readonly rho: number;
   readonly projection: Projection;
   /** Leave an image alone at its first success, or go through with every run that is begun (fab: to find a nearer point). */
@@ -99,7 +99,7 @@ export function validateSearchOptions(
     }
   }
   if (!(momentum > 0 && momentum <= 1)) refuse('momentum', `must lie in (0, 1], got ${momentum}`);
-  if (!(rho > 0 && rho < 1)) refuse('rho', `must lie in (0, 1), got ${rho}`);
+  if (!(rho > 0 && rho <= 1)) refuse('rho', `must lie in (0, 1], got ${rho}`);
   if (!(successMargin >= 0 && successMargin < 1)) refuse('successMargin', `must lie in [0, 1), got ${successMargin}`);
   if (!['exact', 'sequential'].includes(options.projection)) refuse('projection', 'must be exact or sequential');
   if (!['first-success', 'all-steps'].includes(options.stop)) refuse('stop', 'must be first-success or all-steps');

@@ -214,7 +214,7 @@ describe('the validation of searchAttack', () => {
     ['restarts without a budget', 'fab', { epsilon: Number.POSITIVE_INFINITY, restarts: 2 }, 'options.epsilon'],
     ['no queries', 'square', { queries: 0 }, 'options.queries'],
     ['a momentum of 0', 'apgd-ce', { momentum: 0 }, 'options.momentum'],
-    ['a rho of 1', 'apgd-ce', { rho: 1 }, 'options.rho'],
+    ['a rho above 1', 'apgd-ce', { rho: 1.1 }, 'options.rho'],
     ['no target classes', 'fab', { targetClasses: 0 }, 'options.targetClasses'],
   ];
 

@@ -1,9 +1,32 @@
-import { type PgdOptions, resolvePgdOptions, type Violation, validatePgdOptions } from '@percept/attacks';
+import {
+  type AttackPlan,
+  type PgdOptions,
+  resolvePgdOptions,
+  resolveSearchOptions,
+  type SearchMethod,
+  type SearchOptions,
+  type Violation,
+  validatePlanOptions,
+} from '@percept/attacks';
 
 /** An attack under the name that its witnesses bear. Norm, budget and seed are the profile's. */
-export interface NamedAttack {
+export type NamedAttack = NamedPgd | NamedSearch;
+
+/** What a profile decides itself. */
+type OfProfile = 'norm' | 'epsilon' | 'seed' | 'batchSize' | 'successMargin';
+
+/** PGD with these settings. */
+export interface NamedPgd {
   readonly name: string;
-  readonly options: Partial<Omit<PgdOptions, 'norm' | 'epsilon' | 'seed' | 'batchSize' | 'successMargin'>>;
+  readonly method?: undefined;
+  readonly options: Partial<Omit<PgdOptions, OfProfile>>;
+}
+
+/** One of the searching attacks, such as `autoattack`; a witness that it finds bears the profile's name for it. */
+export interface NamedSearch {
+  readonly name: string;
+  readonly method: SearchMethod;
+  readonly options: Partial<Omit<SearchOptions, OfProfile>>;
 }
 
 /**
@@ -77,17 +100,13 @@ export function quickstartProfile(norm: number, grid: readonly number[], seed: n
   };
 }
 
-/** PGD's options for `attack` within a profile: successes must have the witness margin, and 8-bit copies are not judged. */
-export function profileAttackOptions(settings: ProfileSettings, attack: NamedAttack, epsilon: number): PgdOptions {
-  return resolvePgdOptions({
-    ...attack.options,
-    norm: settings.norm,
-    epsilon,
-    seed: settings.seed,
-    batchSize: settings.batchSize,
-    successMargin: witnessMargin,
-    checkAt8Bits: false,
-  });
+/** What `attack` does within a profile: successes must have the witness margin, and 8-bit copies are not judged. */
+export function profileAttackPlan(settings: ProfileSettings, attack: NamedAttack, epsilon: number): AttackPlan {
+  const { norm, seed, batchSize } = settings;
+  const fixed = { norm, epsilon, seed, batchSize, successMargin: witnessMargin, checkAt8Bits: false };
+  return attack.method === undefined
+    ? { kind: 'pgd', options: resolvePgdOptions({ ...attack.options, ...fixed }) }
+    : { kind: 'search', method: attack.method, options: resolveSearchOptions({ ...attack.options, ...fixed }) };
 }
 
 /** Thrown when a profile's settings break their rules; carries every violation at once. */
@@ -130,11 +149,11 @@ export function validateProfileSettings(settings: ProfileSettings, classes: numb
     ...confirmations.map(({ attack }, i): [string, NamedAttack] => [`confirmations[${i}].attack`, attack]),
   ];
   for (const [field, attack] of named) {
-    const options = profileAttackOptions(settings, attack, 1);
-    for (const violation of validatePgdOptions(options, 'untargeted', classes)) {
+    const plan = profileAttackPlan(settings, attack, 1);
+    for (const violation of validatePlanOptions(plan, 'untargeted', classes)) {
       violations.push({ field: `${field}.${violation.field}`, description: violation.description });
     }
-    if (options.start === 'given') {
+    if (plan.kind === 'pgd' && plan.options.start === 'given') {
       violations.push({ field: `${field}.options.start`, description: 'a profile chooses given starts itself' });
     }
   }

@@ -3,7 +3,7 @@ import {
   distance,
   forwardLogits,
   judge,
-  pgd,
+  runAttack,
   type Violation,
   validateAttack,
 } from '@percept/attacks';
@@ -13,7 +13,7 @@ import {
   InvalidProfileError,
   type NamedAttack,
   type ProfileSettings,
-  profileAttackOptions,
+  profileAttackPlan,
   validateProfileSettings,
   witnessMargin,
 } from './profile-settings.js';
@@ -197,15 +197,17 @@ class ProfileRun {
     if (positions.length === 0) return;
     const subset = selectSamples(this.#samples, positions);
     const largest = Math.max(...epsilons);
-    const options = profileAttackOptions(this.#settings, attack, largest);
-    const starts = carry ? this.#carriedStarts(positions) : undefined;
+    const plan = profileAttackPlan(this.#settings, attack, largest);
+    const starts = carry && plan.kind === 'pgd' ? this.#carriedStarts(positions) : undefined;
     const spent = this.#gradientImageSteps;
-    const result = await pgd(
-      this.#model,
+    const result = await runAttack(
+      { kind: 'gradients', model: this.#model },
+      starts === undefined || plan.kind !== 'pgd'
+        ? plan
+        : { kind: 'pgd', options: { ...plan.options, start: 'given', startImages: starts } },
       subset.images,
       { kind: 'untargeted', labels: subset.labels },
       subset.ids,
-      starts === undefined ? options : { ...options, start: 'given', startImages: starts },
       {
         epsilons: Float64Array.from(epsilons),
         cleanLogits: this.#cleanLogitsOf(positions),
@@ -213,7 +215,8 @@ class ProfileRun {
         onStep: ({ gradientImageSteps, gradientImageStepsAtMost }) => {
           this.#gradientImageSteps = spent + gradientImageSteps;
           const epsilon = epsilons.every((value) => value === largest) ? largest : undefined;
-          this.#progress(phase, fractionAt(gradientImageSteps / gradientImageStepsAtMost), attack.name, epsilon);
+          const part = Math.min(gradientImageSteps / gradientImageStepsAtMost, 1);
+          this.#progress(phase, fractionAt(part), attack.name, epsilon);
         },
       },
     );

@@ -159,6 +159,17 @@ describe('profile', () => {
     expect(ledger.entries[0]?.witness).toMatchObject({ budget: 3, attack: 'strong' });
   });
 
+  it('takes an ensemble for an attack, which breaks whatever its first member breaks', async () => {
+    const first = { name: 'first', method: 'apgd-ce', options: { steps: 8 } } as const;
+    const all = { name: 'all', method: 'autoattack', options: { steps: 8, queries: 20, targetClasses: 2 } } as const;
+    const weaker = await profile(model(), samples(), settings({ strategy: 'bisect', attacks: [first] }));
+    const stronger = await profile(model(), samples(), settings({ strategy: 'bisect', attacks: [all] }));
+    const budgetOf = (ledger: WitnessLedger, i: number): number => ledger.entries[i]?.witness?.budget ?? grid.length;
+    for (let i = 0; i < count; i++) expect(budgetOf(stronger, i)).toBeLessThanOrEqual(budgetOf(weaker, i));
+    expect(stronger.entries.some(({ witness }) => witness?.attack === 'all')).toBe(true);
+    expect(verifyWitnesses(model(), samples(), stronger, 7).refuted).toEqual([]);
+  });
+
   it('reports progress that never falls, ends at 1 and carries the curve as it fills in', async () => {
     const fractions: number[] = [];
     const curves: number[] = [];

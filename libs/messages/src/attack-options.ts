@@ -1,5 +1,17 @@
-import { fgsmAsPgd, inversionAsPgd, type LossName, type PgdOptions, type Violation } from '@percept/attacks';
-import { AttackLoss, type AttackOptions, KeepRule, Projection, StartLaw, StepRule, StopRule } from '@percept/contracts';
+import {
+  type AttackPlan,
+  attackMethods,
+  fgsmAsPgd,
+  inversionAsPgd,
+  type LossName,
+  type PartialAttackPlan,
+  type PgdOptions,
+  type SearchMethod,
+  type SearchOptions,
+  searchMethods,
+  type Violation,
+} from '@percept/attacks';
+import { AttackLoss, AttackOptions, KeepRule, Projection, StartLaw, StepRule, StopRule } from '@percept/contracts';
 
 const losses: Record<number, LossName> = {
   [AttackLoss.CROSS_ENTROPY]: 'cross-entropy',
@@ -21,20 +33,37 @@ const stepRules: Record<number, PgdOptions['stepRule']> = {
   [StepRule.PLAIN]: 'plain',
 };
 
-const methods = ['pgd', 'fgsm', 'inversion'] as const;
+const methods = attackMethods.map(({ name }) => name as string);
 
-/** What a call asks for: the options that it names, or every name that is unknown. */
+/** What a call asks for: the attack and the settings that it names, or everything that is wrong with them. */
+export type AskedAttack =
+  | { readonly kind: 'plan'; readonly plan: PartialAttackPlan }
+  | { readonly kind: 'violations'; readonly violations: readonly Violation[] };
+
+/** As `AskedAttack`, where only PGD and its relatives will do. */
 export type AskedOptions =
   | { readonly kind: 'options'; readonly options: Partial<PgdOptions> }
   | { readonly kind: 'violations'; readonly violations: readonly Violation[] };
 
+/** What a method may be called beside its own name. */
+const aliases: Readonly<Record<string, string>> = { '': 'pgd', 'fab-t': 'fab', apgd: 'apgd-ce', aa: 'autoattack' };
+
+/** As `askedAttack`, refusing every method but PGD and its relatives. */
+export function askedOptions(message: AttackOptions | undefined, fromNoise: boolean): AskedOptions {
+  const asked = askedAttack(message, fromNoise);
+  if (asked.kind === 'violations') return asked;
+  if (asked.plan.kind === 'pgd') return { kind: 'options', options: asked.plan.options };
+  const description = `${asked.plan.method} does not apply here: one of pgd, fgsm, inversion`;
+  return { kind: 'violations', violations: [{ field: 'options.method', description }] };
+}
+
 /**
  * Translates a call's attack options to those of the domain; what is absent stays absent, so that the domain's defaults hold.
  *
- * `fromNoise`: the images are noise, for which an absent epsilon means an unbounded attack.
+ * `fromNoise`: the images are noise, for which an absent epsilon means an unbounded attack. A setting that means nothing to the method is a violation.
  */
-export function askedOptions(message: AttackOptions | undefined, fromNoise: boolean): AskedOptions {
-  if (message === undefined) return { kind: 'options', options: fromNoise ? inversionAsPgd() : {} };
+export function askedAttack(message: AttackOptions | undefined, fromNoise: boolean): AskedAttack {
+  if (message === undefined) return { kind: 'plan', plan: { kind: 'pgd', options: fromNoise ? inversionAsPgd() : {} } };
   const violations: Violation[] = [];
   const choose = <Value>(field: string, table: Record<number, Value>, value: number): Value | undefined => {
     if (value === 0) return undefined;
@@ -42,8 +71,8 @@ export function askedOptions(message: AttackOptions | undefined, fromNoise: bool
       violations.push({ field: `options.${field}`, description: `unknown value ${value}` });
     return table[value];
   };
-  const method = message.method === '' ? 'pgd' : message.method;
-  if (!methods.some((known) => known === method)) {
+  const method = aliases[message.method] ?? message.method;
+  if (!methods.includes(method)) {
     violations.push({
       field: 'options.method',
       description: `unknown method "${method}": one of ${methods.join(', ')}`,
@@ -65,8 +94,38 @@ export function askedOptions(message: AttackOptions | undefined, fromNoise: bool
     seed: message.seed,
     successMargin: message.successMargin,
   });
+  const searched = withoutAbsent({
+    queries: message.queries,
+    targetClasses: message.targetClasses,
+    momentum: message.momentum,
+    rho: message.rho,
+  });
+  violations.push(...meaningless(method, { ...named, ...searched }));
   if (violations.length > 0) return { kind: 'violations', violations };
-  return { kind: 'options', options: byMethod(method, named) };
+  if (!isSearch(method)) return { kind: 'plan', plan: { kind: 'pgd', options: byMethod(method, named) } };
+  const options = { ...named, ...searched } as Partial<SearchOptions>;
+  return { kind: 'plan', plan: { kind: 'search', method, options } };
+}
+
+function isSearch(method: string): method is SearchMethod {
+  return searchMethods.some((known) => known === method);
+}
+
+/** What applies to every method, whether its schema names it or not: the threshold of success, which reports fix, and the pictures on the way. */
+const everywhere = ['successMargin', 'seed', 'norm', 'epsilon'];
+
+/** Settings of one family of methods that were given to a method of the other, or to one whose schema does not have them. */
+function meaningless(method: string, given: object): Violation[] {
+  const schema = attackMethods.find(({ name }) => name === method)?.parameters.map(({ name }) => name.split('.')[0]);
+  if (schema === undefined) return [];
+  const searching = ['queries', 'targetClasses', 'momentum', 'rho'];
+  return Object.keys(given)
+    .filter((name) => (isSearch(method) ? !everywhere.includes(name) : searching.includes(name)))
+    .filter((name) => !schema.includes(name))
+    .map((name) => ({
+      field: `options.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
+      description: `means nothing to ${method}`,
+    }));
 }
 
 function byMethod(method: string, named: Partial<PgdOptions>): Partial<PgdOptions> {
@@ -95,10 +154,37 @@ function withoutAbsent<Shape extends object>(shape: Shape): Present<Shape> {
   return Object.fromEntries(Object.entries(shape).filter(([, value]) => value !== undefined)) as Present<Shape>;
 }
 
-/** The options that were used, as the answer reports them. */
+/** The settings of an attack as they were used, as the answer reports them; `method` is the name that the caller gave. */
+export function describeAttack(method: string, plan: AttackPlan): AttackOptions {
+  return plan.kind === 'pgd' ? describeOptions(method, plan.options) : describeSearch(plan.method, plan.options);
+}
+
+function describeSearch(method: SearchMethod, options: SearchOptions): AttackOptions {
+  const schema = attackMethods.find(({ name }) => name === method)?.parameters.map(({ name }) => name) ?? [];
+  const only = <Value>(name: string, value: Value): Value | undefined => (schema.includes(name) ? value : undefined);
+  return AttackOptions.fromPartial({
+    method,
+    norm: options.norm,
+    epsilon: options.epsilon,
+    steps: only('steps', options.steps),
+    restarts: options.restarts,
+    stop: code(stops, options.stop) as StopRule,
+    projection: (schema.includes('projection') ? code(projections, options.projection) : 0) as Projection,
+    seed: options.seed,
+    successMargin: options.successMargin,
+    queries: only('queries', options.queries),
+    targetClasses: only('targetClasses', options.targetClasses),
+    momentum: only('momentum', options.momentum),
+    rho: only('rho', options.rho),
+  });
+}
+
+function code<Value>(table: Record<number, Value>, value: Value): number {
+  return Number(Object.entries(table).find(([, name]) => name === value)?.[0] ?? 0);
+}
+
+/** The options of PGD or one of its relatives as they were used. */
 export function describeOptions(method: string, options: PgdOptions): AttackOptions {
-  const code = <Value>(table: Record<number, Value>, value: Value): number =>
-    Number(Object.entries(table).find(([, name]) => name === value)?.[0] ?? 0);
   return {
     method: method === '' ? 'pgd' : method,
     norm: options.norm,
@@ -115,5 +201,9 @@ export function describeOptions(method: string, options: PgdOptions): AttackOpti
     snapshotsEvery: options.snapshotsEvery,
     seed: options.seed,
     successMargin: options.successMargin,
+    queries: undefined,
+    targetClasses: undefined,
+    momentum: undefined,
+    rho: undefined,
   };
 }

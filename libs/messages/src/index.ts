@@ -1,2 +1,9 @@
-export { type AskedOptions, askedOptions, describeOptions } from './attack-options.js';
+export {
+  type AskedAttack,
+  type AskedOptions,
+  askedAttack,
+  askedOptions,
+  describeAttack,
+  describeOptions,
+} from './attack-options.js';
 export { modelSpecOf, modelWeightsOf } from './model-weights.js';

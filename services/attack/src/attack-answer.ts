@@ -1,4 +1,4 @@
-import type { AttackResult as DomainResult, Goal, PgdOptions } from '@percept/attacks';
+import type { AttackPlan, AttackResult as DomainResult, Goal } from '@percept/attacks';
 import { goalClasses } from '@percept/attacks';
 import {
   type AttackResult,
@@ -8,7 +8,7 @@ import {
   encodeTensor,
   type ImageOutcome,
 } from '@percept/contracts';
-import { describeOptions } from '@percept/messages';
+import { describeAttack } from '@percept/messages';
 
 /** Everything an answer is made of. */
 export interface AnswerParts {
@@ -19,7 +19,7 @@ export interface AnswerParts {
   readonly originals: Float32Array;
   readonly inputShape: readonly [number, number, number];
   readonly method: string;
-  readonly options: PgdOptions;
+  readonly plan: AttackPlan;
   readonly execution: Execution;
   readonly omitImages: boolean;
   readonly includeOriginals: boolean;
@@ -35,7 +35,7 @@ export function attackAnswer(parts: AnswerParts): AttackResult {
     outcomes: outcomes(parts),
     snapshots: result.snapshots.map(({ step, images }) => snapshotMessage(step, images, shape)),
     summary: summarise(result, parts.sampleIds.length),
-    options: describeOptions(parts.method, parts.options),
+    options: describeAttack(parts.method, parts.plan),
     execution: {
       ...parts.execution,
       gradientImageSteps: result.cost.gradientImageSteps,
@@ -77,6 +77,8 @@ function outcomes(parts: AnswerParts): ImageOutcome[] {
     label: labels?.[i],
     keptRestart: at(result.keptRestart, i),
     keptStep: at(result.keptStep, i),
+    keptAttack: result.keptAttack[i] as string,
+    queriesUsed: at(result.queries, i),
   }));
 }
 

@@ -1,9 +1,9 @@
 import {
+  type AttackPlan,
   type AttackResult as DomainResult,
   type Goal,
-  type PgdOptions,
-  resolvePgdOptions,
-  validateAttack,
+  resolveAttackPlan,
+  validatePlan,
 } from '@percept/attacks';
 import type { ComputePool } from '@percept/compute';
 import type {
@@ -15,7 +15,7 @@ import type {
   ModelReference,
 } from '@percept/contracts';
 import type { DatasetGateway, FetchedModel, ModelGateway } from '@percept/gateways';
-import { askedOptions, modelSpecOf, modelWeightsOf } from '@percept/messages';
+import { askedAttack, modelSpecOf, modelWeightsOf } from '@percept/messages';
 import { Violations } from '@percept/platform';
 import { attackAnswer } from './attack-answer.js';
 import { type ResolvedImages, resolveImages } from './resolve-images.js';
@@ -45,7 +45,7 @@ export interface PreparedAttack {
   readonly fetched: FetchedModel;
   readonly resolved: ResolvedImages;
   readonly goal: Goal;
-  readonly options: PgdOptions;
+  readonly plan: AttackPlan;
   readonly asked: AttackAsked;
 }
 
@@ -64,7 +64,7 @@ export async function prepareAttack(
   imageLimit?: number,
 ): Promise<PreparedAttack> {
   const violations = new Violations();
-  const described = askedOptions(asked.options, asked.images?.source?.$case === 'noise');
+  const described = askedAttack(asked.options, asked.images?.source?.$case === 'noise');
   if (described.kind === 'violations')
     for (const { field, description } of described.violations) violations.add(field, description);
   if (asked.model?.reference === undefined) violations.add('model', 'must be given');
@@ -82,7 +82,7 @@ export async function prepareAttack(
     violations.throwIfAny();
     throw error;
   }
-  const options = resolvePgdOptions(described.kind === 'options' ? described.options : {});
+  const plan = resolveAttackPlan(described.kind === 'plan' ? described.plan : { kind: 'pgd', options: {} });
   const goal = goalOf(asked, resolved, spec.classes, violations);
   const inputs = {
     inputShape: [spec.height, spec.widthPixels, spec.channels] as const,
@@ -90,11 +90,10 @@ export async function prepareAttack(
     images: resolved.images,
     goal,
     sampleIds: resolved.sampleIds,
-    options,
   };
-  for (const { field, description } of validateAttack(inputs)) violations.add(contractField(field), description);
+  for (const { field, description } of validatePlan(plan, inputs)) violations.add(contractField(field), description);
   violations.throwIfAny();
-  return { fetched, resolved, goal, options, asked };
+  return { fetched, resolved, goal, plan, asked };
 }
 
 function goalOf(
@@ -144,13 +143,13 @@ export async function computeAttack(
   pool: ComputePool,
   how: { signal: AbortSignal; priority: 'interactive' | 'job'; onEvent?: (event: AttackTaskEvent) => void },
 ): Promise<{ result: DomainResult; wallSeconds: number }> {
-  const { fetched, resolved, goal, options } = prepared;
+  const { fetched, resolved, goal, plan } = prepared;
   const task: AttackTask = {
     model: modelWeightsOf(fetched.model, fetched.weights),
     images: resolved.images,
     goal,
     sampleIds: resolved.sampleIds,
-    options,
+    plan,
     streamSnapshots: how.onEvent !== undefined,
   };
   const started = performance.now();
@@ -170,7 +169,7 @@ export function answerAttack(
   pool: ComputePool,
   wallSeconds: number,
 ): AttackResult {
-  const { fetched, resolved, goal, options, asked } = prepared;
+  const { fetched, resolved, goal, plan, asked } = prepared;
   const spec = modelSpecOf(fetched.model.spec);
   return attackAnswer({
     result,
@@ -180,7 +179,7 @@ export function answerAttack(
     originals: resolved.images,
     inputShape: [spec.height, spec.widthPixels, spec.channels],
     method: asked.options?.method ?? '',
-    options,
+    plan,
     execution: {
       modelDigest: fetched.model.digest,
       modelId: fetched.model.id,

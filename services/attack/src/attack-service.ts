@@ -1,4 +1,4 @@
-import { attackMethods } from '@percept/attacks';
+import { type AttackPlan, attackMethods } from '@percept/attacks';
 import {
   AttackGoal,
   type AttackMethod,
@@ -7,7 +7,6 @@ import {
   type AttackTargetedStreamResponse,
   type AttackUntargetedRequest,
   ParameterType,
-  rpcError,
 } from '@percept/contracts';
 import { type CallContext, type MountedService, mount, Violations } from '@percept/platform';
 import { snapshotMessage } from './attack-answer.js';
@@ -83,9 +82,14 @@ async function* streamTargeted(
   }).finally(() => events.end());
   // The rejection is reported where `computed` is awaited below.
   computed.catch(() => undefined);
-  for await (const event of events) yield { update: updateOf(event, prepared.options.steps, shape) };
+  for await (const event of events) yield { update: updateOf(event, stepsPerRestart(prepared.plan), shape) };
   const { result, wallSeconds } = await computed;
   yield { update: { $case: 'result', value: answerAttack(prepared, result, dependencies.pool, wallSeconds) } };
+}
+
+/** The steps of a restart of PGD; a search is one long restart to its caller. */
+function stepsPerRestart(plan: AttackPlan): number {
+  return plan.kind === 'pgd' ? plan.options.steps : 0xffffffff;
 }
 
 function updateOf(
@@ -113,7 +117,7 @@ function methodMessage(method: (typeof attackMethods)[number]): AttackMethod {
     name: method.name,
     description: method.description,
     goals: method.goals.map((goal) => (goal === 'targeted' ? AttackGoal.TARGETED : AttackGoal.UNTARGETED)),
-    blackBox: false,
+    blackBox: method.blackBox,
     parameters: method.parameters.map((parameter) => ({
       name: parameter.name,
       description: parameter.description,
@@ -137,9 +141,4 @@ function defaultOf(value: number | string | boolean): AttackMethod['parameters']
     case 'boolean':
       return { $case: 'boolean', value };
   }
-}
-
-/** Refuses what a later release brings. */
-export function notYet(what: string): never {
-  throw rpcError('UNIMPLEMENTED', `${what} is not supported yet`);
 }

@@ -1,4 +1,4 @@
-import { type AttackResult, type Goal, type PgdOptions, pgd } from '@percept/attacks';
+import { type AttackPlan, type AttackResult, type Goal, runAttack } from '@percept/attacks';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
 import { ModelCache, type ModelWeights } from '@percept/models';
 
@@ -11,7 +11,7 @@ export interface AttackTask {
   readonly images: Float32Array;
   readonly goal: Goal;
   readonly sampleIds: Int32Array;
-  readonly options: Partial<PgdOptions>;
+  readonly plan: AttackPlan;
   /** Send snapshots as they are taken, instead of with the result. */
   readonly streamSnapshots: boolean;
 }
@@ -26,7 +26,8 @@ export async function attack(task: AttackTask, context: TaskContext): Promise<Tr
   const model = models.get(task.model);
   const snapshots = task.streamSnapshots ? new SnapshotStream(task.images, task.sampleIds.length, context) : undefined;
   let step = 0;
-  const result = await pgd(model, task.images, task.goal, task.sampleIds, task.options, {
+  const attacked = { kind: 'gradients', model } as const;
+  const result = await runAttack(attacked, task.plan, task.images, task.goal, task.sampleIds, {
     signal: context.signal,
     onStep: ({ succeeded, images }) => {
       context.throwIfCancelled();

@@ -8,7 +8,7 @@ import type {
   ReportSpec,
 } from '@percept/contracts';
 import { rpcError } from '@percept/contracts';
-import { askedOptions } from '@percept/messages';
+import { askedAttack, askedOptions } from '@percept/messages';
 import { Violations } from '@percept/platform';
 
 /** The most models of one report. */
@@ -182,7 +182,7 @@ function checkSettings(settings: ProfileSettings | undefined, field: string, vio
         : `budgets must be finite and strictly ascending, got ${epsilon}`,
     );
   }
-  const attack = askedOptions(settings?.attack, false);
+  const attack = askedAttack(settings?.attack, false);
   if (attack.kind === 'violations') {
     for (const { field: path, description } of attack.violations)
       violations.add(`${field}.attack.${path}`, description);

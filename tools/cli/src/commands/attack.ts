@@ -12,6 +12,7 @@ import {
 import type { Command } from 'commander';
 import { UsageError } from '../exit-code.js';
 import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
+import { acceptPeerNames, underOurNames } from '../peer-vocabulary.js';
 import { readPng, writePng } from '../png-images.js';
 import { formatTable } from '../table.js';
 
@@ -19,6 +20,15 @@ const losses = { 'cross-entropy': 1, margin: 2, dlr: 3 } as const;
 const starts = { uniform: 1, origin: 2 } as const;
 
 function withAttackOptions(command: Command): Command {
+  acceptPeerNames(command, {
+    epsilon: parseNumber,
+    step: parseNumber,
+    relativeStep: parseNumber,
+    steps: parseCount,
+    restarts: parseCount,
+    queries: parseCount,
+    targetClasses: parseCount,
+  });
   return withClientOptions(command)
     .requiredOption('--model <model>', 'name, name@version, name:alias or id of a model')
     .option('--image <file...>', 'PNG files to attack')
@@ -33,7 +43,10 @@ function withAttackOptions(command: Command): Command {
     .option('--restarts <n>', 'starts per image at most', parseCount)
     .option('--start <law>', 'uniform or origin')
     .option('--loss <loss>', 'cross-entropy, margin or dlr')
-    .option('--method <name>', 'pgd, fgsm or inversion', 'pgd')
+    .option('--method <name>', 'pgd, fgsm, inversion, apgd-ce, apgd-dlr, apgd-t, fab, square or autoattack', 'pgd')
+    .option('--queries <n>', 'proposals of square', parseCount)
+    .option('--target-classes <n>', 'how many classes apgd-t, fab and autoattack aim at', parseCount)
+    .option('--momentum <share>', "apgd's weight of a step against the move before it", parseNumber)
     .option('--seed <n>', 'seed of the random starts', parseCount, 0)
     .option('--out <folder>', 'write the adversarial images there as PNG');
 }
@@ -135,7 +148,8 @@ async function imagesOf({ image, label, dataset, indices, count, noise, seed }: 
   });
 }
 
-function attackOptions(options: Record<string, unknown>): AttackOptions {
+function attackOptions(given: Record<string, unknown>): AttackOptions {
+  const options = underOurNames(given);
   const { loss, start, step, relativeStep } = options as {
     loss?: string;
     start?: string;
@@ -148,13 +162,17 @@ function attackOptions(options: Record<string, unknown>): AttackOptions {
     throw new UsageError(`--start must be one of ${Object.keys(starts).join(', ')}`);
   if (step !== undefined && relativeStep !== undefined)
     throw new UsageError('give --step or --relative-step, not both');
-  const { method, norm, epsilon, steps, restarts, seed } = options as Partial<AttackOptions>;
+  const { method, norm, epsilon, steps, restarts, seed, queries, targetClasses, momentum } =
+    options as Partial<AttackOptions>;
   return AttackOptions.fromPartial({
     ...(method === undefined ? {} : { method }),
     norm,
     epsilon,
     steps,
     restarts,
+    queries,
+    targetClasses,
+    momentum,
     ...(seed === undefined ? {} : { seed }),
     ...(loss === undefined ? {} : { loss: losses[loss as keyof typeof losses] }),
     ...(start === undefined ? {} : { start: starts[start as keyof typeof starts] }),

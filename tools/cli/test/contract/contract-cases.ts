@@ -114,6 +114,18 @@ export const refusedCalls: readonly RefusedCall[] = [
     call: targeted({ options: { method: 'magic' } }),
   },
   {
+    name: 'a target for an attack that chooses its own',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.method'],
+    call: targeted({ options: { method: 'autoattack', steps: undefined } }),
+  },
+  {
+    name: 'settings that mean nothing to the attack',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.queries'],
+    call: targeted({ options: { queries: 5 } }),
+  },
+  {
     name: 'a target that is no class',
     code: 'INVALID_ARGUMENT',
     fields: ['targets[0]'],

@@ -100,6 +100,42 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
       expect(await attack()).toEqual(await attack());
     });
 
+    it.each(['apgd-ce', 'apgd-dlr', 'apgd-t', 'fab', 'square', 'autoattack'])(
+      'answer an untargeted attack by %s, naming what broke each image',
+      async (method) => {
+        const counts = method === 'square' ? { queries: 12 } : { steps: 4 };
+        const { result } = await client.attack.untargeted({
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: {
+            source: {
+              $case: 'samples',
+              value: { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count: 3 },
+            },
+          },
+          labelsFrom: 1,
+          options: AttackOptions.fromPartial({
+            method,
+            epsilon: 0.3,
+            ...counts,
+            ...(method === 'autoattack' ? { queries: 12, targetClasses: 2 } : {}),
+          }),
+          omitImages: true,
+          includeOriginals: false,
+        });
+        expect(result?.options?.method).toBe(method);
+        expect(result?.outcomes).toHaveLength(3);
+        for (const outcome of result?.outcomes ?? []) {
+          expect(outcome.distances?.linf).toBeLessThanOrEqual(0.3);
+          if (outcome.success && outcome.keptRestart >= 0) expect(outcome.keptAttack).not.toBe('');
+        }
+      },
+    );
+
+    it('list square as the one method that needs no gradients', async () => {
+      const { methods } = await client.attack.listMethods({});
+      expect(methods.filter(({ blackBox }) => blackBox).map(({ name }) => name)).toEqual(['square']);
+    });
+
     it('stream the progress of an attack and its result last', async () => {
       const updates: (string | undefined)[] = [];
       for await (const { update } of client.attack.targetedStream({

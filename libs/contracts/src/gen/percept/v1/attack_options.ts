@@ -333,7 +333,7 @@ export function stepRuleToJSON(object: StepRule): string {
   }
 }
 
-/** Settings of an attack. Whatever is absent takes the default that `Attack.ListMethods` names. */
+/** Settings of an attack. A setting that means nothing to the method is refused. Whatever is absent takes the default that `Attack.ListMethods` names. */
 export interface AttackOptions {
   /** Name of the method, one of `Attack.ListMethods`; empty means `pgd`. */
   method: string;
@@ -354,7 +354,7 @@ export interface AttackOptions {
     /** As a fraction of epsilon, above 0 and finite; needs a finite epsilon. */
     { $case: "relativeStep"; value: number }
     | undefined;
-  /** Gradient steps per restart, 1 .. 100,000. Absent: 50. */
+  /** Gradient steps per restart, 1 .. 100,000. Absent: 50; 100 for APGD and FAB. */
   steps?:
     | number
     | undefined;
@@ -364,7 +364,7 @@ export interface AttackOptions {
     | undefined;
   /** Where the first restart begins. */
   start: StartLaw;
-  /** The loss. */
+  /** The loss; only for pgd, fgsm and inversion, the others bring their own. */
   loss: AttackLoss;
   /** When to stop. */
   stop: StopRule;
@@ -382,6 +382,20 @@ export interface AttackOptions {
   seed: number;
   /** A success counts only when its margin exceeds this fraction of the largest |logit|, in [0, 1). */
   successMargin: number;
+  /** Proposals of Square per run, 1 .. 1,000,000. Absent: 5,000. */
+  queries?:
+    | number
+    | undefined;
+  /** How many classes APGD-T and FAB aim at, the likeliest first, at least 1. Absent: 9. */
+  targetClasses?:
+    | number
+    | undefined;
+  /** APGD's weight of a step against the move before it, in (0, 1]. Absent: 0.75. */
+  momentum?:
+    | number
+    | undefined;
+  /** APGD halves its step where no more than this share of the last steps improved, in (0, 1]. Absent: 0.75. */
+  rho?: number | undefined;
 }
 
 /** Distances between an image and its adversarial form, in pixel units of [0, 1]. */
@@ -416,7 +430,7 @@ export interface ImageOutcome {
   goalConfidenceBefore: number;
   /** Softmax probability of the goal's class (label or target) for the adversarial image, in [0, 1]. */
   goalConfidenceAfter: number;
-  /** The attack's loss at the original. */
+  /** The attack's loss at the original; the margin for apgd-t, fab, square and autoattack. */
   lossBefore: number;
   /** The attack's loss at the adversarial image. */
   lossAfter: number;
@@ -442,6 +456,10 @@ export interface ImageOutcome {
   keptRestart: number;
   /** Step that produced the image returned. */
   keptStep: number;
+  /** Member of an ensemble that produced the image returned, such as `apgd-t`; empty for `pgd`, `fgsm` and `inversion`, and for the original itself. */
+  keptAttack: string;
+  /** Passes through the model while attacking the image, with a gradient or without. */
+  queriesUsed: number;
 }
 
 /** The iterates after a number of steps. */
@@ -513,6 +531,10 @@ function createBaseAttackOptions(): AttackOptions {
     snapshotsEvery: undefined,
     seed: 0,
     successMargin: 0,
+    queries: undefined,
+    targetClasses: undefined,
+    momentum: undefined,
+    rho: undefined,
   };
 }
 
@@ -567,6 +589,18 @@ export const AttackOptions: MessageFns<AttackOptions> = {
     }
     if (message.successMargin !== 0) {
       writer.uint32(129).double(message.successMargin);
+    }
+    if (message.queries !== undefined) {
+      writer.uint32(136).uint32(message.queries);
+    }
+    if (message.targetClasses !== undefined) {
+      writer.uint32(144).uint32(message.targetClasses);
+    }
+    if (message.momentum !== undefined) {
+      writer.uint32(153).double(message.momentum);
+    }
+    if (message.rho !== undefined) {
+      writer.uint32(161).double(message.rho);
     }
     return writer;
   },
@@ -712,6 +746,38 @@ export const AttackOptions: MessageFns<AttackOptions> = {
             message.successMargin = reader.double();
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.queries = reader.uint32();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.targetClasses = reader.uint32();
+            continue;
+          }
+          case 19: {
+            if (tag !== 153) {
+              break;
+            }
+
+            message.momentum = reader.double();
+            continue;
+          }
+          case 20: {
+            if (tag !== 161) {
+              break;
+            }
+
+            message.rho = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -761,6 +827,14 @@ export const AttackOptions: MessageFns<AttackOptions> = {
         : isSet(object.success_margin)
         ? globalThis.Number(object.success_margin)
         : 0,
+      queries: isSet(object.queries) ? globalThis.Number(object.queries) : undefined,
+      targetClasses: isSet(object.targetClasses)
+        ? globalThis.Number(object.targetClasses)
+        : isSet(object.target_classes)
+        ? globalThis.Number(object.target_classes)
+        : undefined,
+      momentum: isSet(object.momentum) ? globalThis.Number(object.momentum) : undefined,
+      rho: isSet(object.rho) ? globalThis.Number(object.rho) : undefined,
     };
   },
 
@@ -813,6 +887,18 @@ export const AttackOptions: MessageFns<AttackOptions> = {
     if (message.successMargin !== 0) {
       obj.successMargin = floatToJson(message.successMargin);
     }
+    if (message.queries !== undefined) {
+      obj.queries = Math.round(message.queries);
+    }
+    if (message.targetClasses !== undefined) {
+      obj.targetClasses = Math.round(message.targetClasses);
+    }
+    if (message.momentum !== undefined) {
+      obj.momentum = floatToJson(message.momentum);
+    }
+    if (message.rho !== undefined) {
+      obj.rho = floatToJson(message.rho);
+    }
     return obj;
   },
 
@@ -849,6 +935,10 @@ export const AttackOptions: MessageFns<AttackOptions> = {
     message.snapshotsEvery = object.snapshotsEvery ?? undefined;
     message.seed = object.seed ?? 0;
     message.successMargin = object.successMargin ?? 0;
+    message.queries = object.queries ?? undefined;
+    message.targetClasses = object.targetClasses ?? undefined;
+    message.momentum = object.momentum ?? undefined;
+    message.rho = object.rho ?? undefined;
     return message;
   },
 };
@@ -995,6 +1085,8 @@ function createBaseImageOutcome(): ImageOutcome {
     label: undefined,
     keptRestart: 0,
     keptStep: 0,
+    keptAttack: "",
+    queriesUsed: 0,
   };
 }
 
@@ -1056,6 +1148,12 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
     }
     if (message.keptStep !== 0) {
       writer.uint32(152).uint32(message.keptStep);
+    }
+    if (message.keptAttack !== "") {
+      writer.uint32(162).string(message.keptAttack);
+    }
+    if (message.queriesUsed !== 0) {
+      writer.uint32(168).uint32(message.queriesUsed);
     }
     return writer;
   },
@@ -1225,6 +1323,22 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
             message.keptStep = reader.uint32();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.keptAttack = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.queriesUsed = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1322,6 +1436,16 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
         : isSet(object.kept_step)
         ? globalThis.Number(object.kept_step)
         : 0,
+      keptAttack: isSet(object.keptAttack)
+        ? globalThis.String(object.keptAttack)
+        : isSet(object.kept_attack)
+        ? globalThis.String(object.kept_attack)
+        : "",
+      queriesUsed: isSet(object.queriesUsed)
+        ? globalThis.Number(object.queriesUsed)
+        : isSet(object.queries_used)
+        ? globalThis.Number(object.queries_used)
+        : 0,
     };
   },
 
@@ -1384,6 +1508,12 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
     if (message.keptStep !== 0) {
       obj.keptStep = Math.round(message.keptStep);
     }
+    if (message.keptAttack !== "") {
+      obj.keptAttack = message.keptAttack;
+    }
+    if (message.queriesUsed !== 0) {
+      obj.queriesUsed = Math.round(message.queriesUsed);
+    }
     return obj;
   },
 
@@ -1413,6 +1543,8 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
     message.label = object.label ?? undefined;
     message.keptRestart = object.keptRestart ?? 0;
     message.keptStep = object.keptStep ?? 0;
+    message.keptAttack = object.keptAttack ?? "";
+    message.queriesUsed = object.queriesUsed ?? 0;
     return message;
   },
 };

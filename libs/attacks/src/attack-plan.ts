@@ -1,0 +1,62 @@
+import type { AttackHooks } from './attack-hooks.js';
+import type { AttackResult } from './attack-result.js';
+import type { Goal } from './goal.js';
+import { pgd } from './pgd.js';
+import { type PgdOptions, resolvePgdOptions, validatePgdOptions } from './pgd-options.js';
+import { searchAttack } from './search-attack.js';
+import {
+  resolveSearchOptions,
+  type SearchMethod,
+  type SearchOptions,
+  validateSearchOptions,
+} from './search-options.js';
+import { type AttackedModel, NoGradientsError } from './search-run.js';
+import { type ImageInputs, validateAttack, validateInputs } from './validate-attack.js';
+import type { Violation } from './violations.js';
+
+/** Which attack with which settings: PGD and its relatives, or one of the searching attacks. */
+export type AttackPlan =
+  | { readonly kind: 'pgd'; readonly options: PgdOptions }
+  | { readonly kind: 'search'; readonly method: SearchMethod; readonly options: SearchOptions };
+
+/** An attack with whatever settings somebody named. */
+export type PartialAttackPlan =
+  | { readonly kind: 'pgd'; readonly options: Partial<PgdOptions> }
+  | { readonly kind: 'search'; readonly method: SearchMethod; readonly options: Partial<SearchOptions> };
+
+/** Fills what `plan` leaves out. */
+export function resolveAttackPlan(plan: PartialAttackPlan): AttackPlan {
+  return plan.kind === 'pgd'
+    ? { kind: 'pgd', options: resolvePgdOptions(plan.options) }
+    : { ...plan, options: resolveSearchOptions(plan.options) };
+}
+
+/** Every violation of the plan's options, by field path under `options`. */
+export function validatePlanOptions(plan: AttackPlan, kind: Goal['kind'], classes: number): Violation[] {
+  return plan.kind === 'pgd'
+    ? validatePgdOptions(plan.options, kind, classes)
+    : validateSearchOptions(plan.method, plan.options, kind, classes);
+}
+
+/** Every violation of a plan and of what it is to attack, each named by field path; empty when it may run. */
+export function validatePlan(plan: AttackPlan, inputs: ImageInputs): Violation[] {
+  return plan.kind === 'pgd'
+    ? validateAttack({ ...inputs, options: plan.options })
+    : [...validatePlanOptions(plan, inputs.goal.kind, inputs.classes), ...validateInputs(inputs)];
+}
+
+/** Carries out a plan. Inputs, result and errors as `pgd`'s and `searchAttack`'s. */
+export async function runAttack(
+  attacked: AttackedModel,
+  plan: AttackPlan,
+  images: Float32Array,
+  goal: Goal,
+  sampleIds: Int32Array,
+  hooks: AttackHooks = {},
+): Promise<AttackResult> {
+  if (plan.kind === 'search') {
+    return await searchAttack(attacked, plan.method, images, goal, sampleIds, plan.options, hooks);
+  }
+  if (attacked.kind === 'scores') throw new NoGradientsError();
+  return await pgd(attacked.model, images, goal, sampleIds, plan.options, hooks);
+}
