@@ -62,7 +62,8 @@ export async function launchNatsServer(options: NatsServerOptions = {}): Promise
       ...['--jetstream', '--store_dir', options.directory ?? join(scratch, 'jetstream')],
       ...['--ports_file_dir', scratch],
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    // Detached: the terminal's Ctrl-C must not end it before those who use it.
+    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
   const server = new LaunchedNatsServer(child, scratch);
   try {

@@ -72,6 +72,8 @@ export async function launchVersityGateway(options: VersityGatewayOptions): Prom
     // Keys in the environment: the command line is readable by everyone on the machine.
     env: { ...process.env, ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // The terminal's Ctrl-C must not end it before those who use it.
+    detached: true,
   });
   const gateway = new LaunchedGateway(child, port, accessKey, secretKey);
   try {

@@ -1,1 +1,1 @@
-export {};
+export { type InferenceParts, type StartInferenceOptions, startInference } from './start.js';

@@ -38,7 +38,7 @@ export function addUp(program: Command): void {
       const running = options.distributed
         ? await startDistributed({ ...common, attackWorkers: options.attackWorkers, logLevel: options.logLevel })
         : await startEmbedded({ ...common, port: options.port, logLevel: options.logLevel });
-      const addresses = Object.entries(running.endpoints);
+      const addresses = Object.entries({ ...running.endpoints, inference: running.inference });
       const single = new Set(Object.values(running.endpoints)).size === 1;
       process.stdout.write(
         `${single ? `services   ${running.endpoints.attack}` : addresses.map(([name, address]) => `${name.padEnd(10)} ${address}`).join('\n')}\n`,

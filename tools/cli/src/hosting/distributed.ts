@@ -57,6 +57,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
       attack: await address(),
       evaluation: await address(),
     };
+    const inference = await address();
     const environment = {
       PERCEPT_NATS_URL: nats.url,
       PERCEPT_STORE: 's3',
@@ -78,15 +79,16 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     const start = (service: string, more: Record<string, string>, args: readonly string[] = []): void => {
       owned.push(childProcess(service, [mainOf(service), ...args], { ...environment, ...more }, fail));
     };
-    for (const [service, at] of Object.entries(endpoints))
+    for (const [service, at] of Object.entries({ ...endpoints, inference }))
       start(service, { PERCEPT_PORT: at.split(':').at(-1) as string });
     for (let i = 0; i < options.attackWorkers; i++) start('attack', { PERCEPT_PORT: '0' }, ['--worker', 'attack']);
     if (options.dashboard) {
       start('dashboard', { PERCEPT_DASHBOARD_HOST: host, PERCEPT_DASHBOARD_PORT: String(options.dashboard.port) });
     }
-    await Promise.race([failed, Promise.all(Object.values(endpoints).map(waitUntilServing))]);
+    await Promise.race([failed, Promise.all([...Object.values(endpoints), inference].map(waitUntilServing))]);
     const running = {
       endpoints,
+      inference,
       ...(options.dashboard ? { dashboard: `http://${host}:${options.dashboard.port}/` } : {}),
     };
     await writeEndpoints(dataFolder, running);
@@ -107,6 +109,8 @@ function childProcess(
   const child = spawn(process.execPath, [...args], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
+    // Out of reach of the terminal's Ctrl-C: this process ends its children itself, in order, and once.
+    detached: true,
   });
   let closing = false;
   const ended = new Promise<void>((resolve) => {

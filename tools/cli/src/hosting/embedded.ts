@@ -5,6 +5,7 @@ import { startDashboard } from '@percept/dashboard-service';
 import { startDataset } from '@percept/dataset-service';
 import { startEvaluation } from '@percept/evaluation-service';
 import { type ServiceParts, sharedEndpoint } from '@percept/gateways';
+import { startInference } from '@percept/inference-service';
 import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
 import { type Closable, closeAll, createLogger, type LogLevel, startService } from '@percept/platform';
 import { openStore } from '@percept/store';
@@ -41,6 +42,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   try {
     const store = await openStore({ kind: 'filesystem', directory: path.join(dataFolder, 'store') });
     owned.push(store);
+    // Whoever holds the store is alone in this folder: what still stands there is of a process that was killed.
+    await removeEndpoints(dataFolder);
     const bus = memoryBus({ onError });
     owned.push(bus);
     const port = options.port === 0 ? await freePort(host) : options.port;
@@ -53,6 +56,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       parts.push(part);
       owned.push(part);
     }
+    const inference = await startInference({
+      modelsAddress: endpoints.training,
+      workers: 1,
+      threads,
+      ...(engine ? { engine } : {}),
+    });
+    owned.push(inference);
     const repository = new JobRepository(store);
     const queue = new JobQueue(repository, bus);
     const kinds = parts.flatMap((part) => [...part.kinds]);
@@ -63,6 +73,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       services: [
         ...dataset.services,
         ...parts.flatMap((part) => [...part.services]),
+        ...inference.services,
         jobsService({ repository, queue, bus, kinds }),
       ],
       logger: log,
@@ -73,7 +84,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const dashboard =
       options.dashboard && (await startDashboard({ endpoints, host, port: options.dashboard.port, onError }));
     if (dashboard) owned.push(dashboard);
-    const running = { endpoints, ...(dashboard ? { dashboard: dashboard.url } : {}) };
+    const running = { endpoints, inference: endpoints.training, ...(dashboard ? { dashboard: dashboard.url } : {}) };
     await writeEndpoints(dataFolder, running);
     owned.push({ close: () => removeEndpoints(dataFolder) });
     return { ...running, close: () => closeAll(owned, log) };

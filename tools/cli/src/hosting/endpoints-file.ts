@@ -5,6 +5,8 @@ import type { Endpoints } from '@percept/gateways';
 /** What `percept up` leaves in its data folder for other commands. */
 export interface RunningPercept {
   readonly endpoints: Endpoints;
+  /** HOST:PORT of the Open Inference server. */
+  readonly inference: string;
   readonly dashboard?: string;
 }
 

@@ -1,0 +1,42 @@
+import { type JobServiceConfig, jobServiceConfig } from '@percept/hosting';
+import {
+  type ChassisConfig,
+  type ConfigTable,
+  chassisConfig,
+  closeAll,
+  runProcess,
+  startService,
+} from '@percept/platform';
+import { startInference } from './start.js';
+
+type InferenceConfig = ChassisConfig & Pick<JobServiceConfig, 'trainingAddress' | 'engine' | 'workers' | 'threads'>;
+
+const { trainingAddress, engine, workers, threads } = jobServiceConfig;
+const config: ConfigTable<InferenceConfig> = { ...chassisConfig, trainingAddress, engine, workers, threads };
+
+await runProcess({
+  name: 'inference',
+  title: 'Open Inference Protocol (KServe V2) server for the registered models.',
+  config,
+  start: async (
+    { trainingAddress: modelsAddress, engine, workers, threads, host, port, metricsPort, drainMs },
+    log,
+  ) => {
+    const parts = await startInference({ modelsAddress, workers, threads, ...(engine ? { engine } : {}) });
+    try {
+      return await startService({
+        name: 'inference',
+        host,
+        port,
+        metricsPort,
+        drainMs,
+        logger: log,
+        services: parts.services,
+        resources: [parts],
+      });
+    } catch (error) {
+      await closeAll([parts], log);
+      throw error;
+    }
+  },
+});
