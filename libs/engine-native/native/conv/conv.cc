@@ -58,17 +58,22 @@ const float* packed_for(const Conv2dShape& shape, Direction direction, size_t fl
 
 #ifdef PERCEPT_CONV_X86
 bool uses_winograd(const Conv2dShape& shape, Direction direction) {
-  return current_isa() == Isa::avx512 && winograd_serves(shape, direction);
+  return winograd_serves(shape, direction, current_isa());
+}
+
+const WinogradKernels& winograd_kernels() {
+  return current_isa() == Isa::avx512 ? winograd_kernels_avx512() : winograd_kernels_avx2();
 }
 
 void run_winograd(const Conv2dShape& shape, Direction direction, const WinogradProblem& problem,
                   const float* src, const float* w, float* dst, const Prologue& prologue,
                   Workspace& workspace, const Options& options) {
+  const WinogradKernels& kernels = winograd_kernels();
   const int threads = at_least_one(options.threads);
   const float* packed =
-      packed_for(shape, direction, winograd_packed_floats(problem), workspace, options,
-                 [&](float* out) { winograd_pack(problem, w, out, threads); });
-  winograd_convolve(problem, src, packed, dst, prologue, options.epilogue, workspace, threads);
+      packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
+                 [&](float* out) { kernels.pack(problem, w, out, threads); });
+  kernels.convolve(problem, src, packed, dst, prologue, options.epilogue, workspace, threads);
 }
 #endif
 
@@ -173,8 +178,8 @@ void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, 
   const int threads = at_least_one(options.threads);
 #ifdef PERCEPT_CONV_X86
   if (uses_winograd(shape, Direction::backward_filter)) {
-    winograd_filter(winograd_forward_problem(shape), x, dy, dw, options.prologue, workspace,
-                    threads);
+    winograd_kernels().filter(winograd_forward_problem(shape), x, dy, dw, options.prologue,
+                              workspace, threads);
     return;
   }
 #endif
@@ -184,7 +189,9 @@ void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, 
 
 const char* plan_name(const Conv2dShape& shape, Direction direction) {
 #ifdef PERCEPT_CONV_X86
-  if (uses_winograd(shape, direction)) return "winograd4x4_avx512";
+  if (uses_winograd(shape, direction)) {
+    return current_isa() == Isa::avx512 ? "winograd4x4_avx512" : "winograd4x4_avx2";
+  }
   if (current_isa() == Isa::avx512) return "direct_avx512";
   if (current_isa() == Isa::avx2) return "direct_avx2";
 #endif

@@ -1,7 +1,9 @@
-// The vector type the direct kernels are written against: AVX2 with FMA.
+// The vector type the kernels are written against: AVX2 with FMA.
 #pragma once
 
 #include <immintrin.h>
+
+#include <cstdint>
 
 namespace percept::conv {
 namespace {
@@ -13,6 +15,14 @@ struct Vector {
   static constexpr int kGroupsNarrow = 2;
   static constexpr int kFilterRowsWide = 6;
   static constexpr int kFilterRowsNarrow = 12;
+  static constexpr int kProductRowsWide = 6;
+  static constexpr int kProductRowsNarrow = 12;
+  static constexpr int kFilterProductRowsWide = 4;
+  static constexpr int kBlockFloats = 96 << 10;
+  static constexpr int kMostBlockTiles = 36;
+  static constexpr int64_t kStreamFloats = int64_t{1} << 21;
+  static constexpr int64_t kConvolveByTiles = 160 * 160;
+  static constexpr int64_t kFilterByTiles = 80 * 80;
   using Float = __m256;
   using Mask = __m256i;
 
@@ -27,7 +37,16 @@ struct Vector {
   static void store(float* p, Float v, Mask m) { _mm256_maskstore_ps(p, m, v); }
   static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
+  static Float sub(Float a, Float b) { return _mm256_sub_ps(a, b); }
   static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
+  static Float fnma(Float a, Float b, Float c) { return _mm256_fnmadd_ps(a, b, c); }
+  // Past the caches; p at a multiple of the vector's size.
+  static void stream(float* p, Float v) { _mm256_stream_ps(p, v); }
+  static Float gather(const float* p, int stride) {
+    const __m256i far_apart = _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                                 _mm256_set1_epi32(stride));
+    return _mm256_i32gather_ps(p, far_apart, 4);
+  }
   // A NaN in v stays.
   static Float relu(Float v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
   static Float keep_positive(Float condition, Float v) {

@@ -1,7 +1,9 @@
-// The vector type the direct kernels are written against: AVX-512.
+// The vector type the kernels are written against: AVX-512.
 #pragma once
 
 #include <immintrin.h>
+
+#include <cstdint>
 
 namespace percept::conv {
 namespace {
@@ -13,6 +15,14 @@ struct Vector {
   static constexpr int kGroupsNarrow = 6;  // with one vector each
   static constexpr int kFilterRowsWide = 14;
   static constexpr int kFilterRowsNarrow = 14;
+  static constexpr int kProductRowsWide = 14;
+  static constexpr int kProductRowsNarrow = 14;
+  static constexpr int kFilterProductRowsWide = 8;
+  static constexpr int kBlockFloats = 256 << 10;
+  static constexpr int kMostBlockTiles = 32;
+  static constexpr int64_t kStreamFloats = int64_t{1} << 20;
+  static constexpr int64_t kConvolveByTiles = 160 * 160;
+  static constexpr int64_t kFilterByTiles = 80 * 80;
   using Float = __m512;
   using Mask = __mmask16;
   typedef double Pair __attribute__((aligned(4), may_alias));
@@ -28,7 +38,17 @@ struct Vector {
   static void store(float* p, Float v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
   static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
   static Float add(Float a, Float b) { return _mm512_add_ps(a, b); }
+  static Float sub(Float a, Float b) { return _mm512_sub_ps(a, b); }
   static Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
+  static Float fnma(Float a, Float b, Float c) { return _mm512_fnmadd_ps(a, b, c); }
+  // Past the caches; p at a multiple of the vector's size.
+  static void stream(float* p, Float v) { _mm512_stream_ps(p, v); }
+  static Float gather(const float* p, int stride) {
+    const __m512i far_apart = _mm512_mullo_epi32(
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+        _mm512_set1_epi32(stride));
+    return _mm512_i32gather_ps(far_apart, p, 4);
+  }
   // A NaN in v stays.
   static Float relu(Float v) { return _mm512_max_ps(_mm512_setzero_ps(), v); }
   static Float keep_positive(Float condition, Float v) {

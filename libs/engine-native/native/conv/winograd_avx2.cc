@@ -1,0 +1,9 @@
+#include "vector_avx2.h"
+// The kernels are written over the Vector above.
+#include "winograd_impl.h"
+
+namespace percept::conv {
+
+const WinogradKernels& winograd_kernels_avx2() { return kWinogradKernels; }
+
+}  // namespace percept::conv

@@ -1,0 +1,860 @@
+// Winograd kernels, written once over `Vector` and compiled once per instruction set: the including
+// file provides `Vector`. Everything has internal linkage, so that no function built for one
+// instruction set can be linked into another's path.
+#pragma once
+
+#include <omp.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "winograd.h"
+
+namespace percept::conv {
+
+namespace {
+
+// ---- the one-dimensional transforms ----
+// With M(x) = x (x^2 - a^2) (x^2 - b^2): input rows hold the coefficients of M(x) / (x - p), filter
+// rows the powers of p over the derivative M'(p), output columns the powers of p.
+
+constexpr float kA = 0.65f;
+constexpr float kB = 1.55f;
+constexpr double kA2 = 0.65 * 0.65;
+constexpr double kB2 = 1.55 * 1.55;
+constexpr double kN0 = kA2 * kB2;
+constexpr double kNa = 2.0 * kA2 * (kA2 - kB2);
+constexpr double kNb = 2.0 * kB2 * (kB2 - kA2);
+
+constexpr int kPoints = 6;
+constexpr int kPositions = kPoints * kPoints;
+constexpr int kTile = 4;
+constexpr int kLanes = Vector::kWidth;
+constexpr int kMaxVectors = 2;  // of output channels in a panel
+constexpr ptrdiff_t kLineFloats = 16;
+
+using V = Vector::Float;
+
+inline V load(const float* p) { return Vector::load(p); }
+inline void store(float* p, V v) { Vector::store(p, v); }
+inline V splat(double value) { return Vector::splat(static_cast<float>(value)); }
+inline V fma(V a, V b, V c) { return Vector::fma(a, b, c); }
+inline V fnma(V a, V b, V c) { return Vector::fnma(a, b, c); }
+inline V add(V a, V b) { return Vector::add(a, b); }
+inline V sub(V a, V b) { return Vector::sub(a, b); }
+inline V mul(V a, V b) { return Vector::mul(a, b); }
+
+// t = B^T d
+inline void input_transform(const V d[6], V t[6]) {
+  const V sum = splat(kA2 + kB2);
+  const V product = splat(kA2 * kB2);
+  t[0] = fma(product, d[0], fnma(sum, d[2], d[4]));
+  t[5] = fma(product, d[1], fnma(sum, d[3], d[5]));
+  const V even_a = fnma(splat(kB2), d[2], d[4]);
+  const V odd_a = fnma(splat(kB2), d[1], d[3]);
+  t[1] = fma(splat(kA), odd_a, even_a);
+  t[2] = fnma(splat(kA), odd_a, even_a);
+  const V even_b = fnma(splat(kA2), d[2], d[4]);
+  const V odd_b = fnma(splat(kA2), d[1], d[3]);
+  t[3] = fma(splat(kB), odd_b, even_b);
+  t[4] = fnma(splat(kB), odd_b, even_b);
+}
+
+// y = A^T m
+inline void output_transform(const V m[6], V y[4]) {
+  const V even_a = add(m[1], m[2]);
+  const V odd_a = sub(m[1], m[2]);
+  const V even_b = add(m[3], m[4]);
+  const V odd_b = sub(m[3], m[4]);
+  y[0] = add(m[0], add(even_a, even_b));
+  y[1] = fma(splat(kA), odd_a, mul(splat(kB), odd_b));
+  y[2] = fma(splat(kA2), even_a, mul(splat(kB2), even_b));
+  y[3] = fma(splat(kA2 * kA), odd_a, fma(splat(kB2 * kB), odd_b, m[5]));
+}
+
+// z = A y, the adjoint of the output transform
+inline void output_adjoint(const V y[4], V z[6]) {
+  z[0] = y[0];
+  const V even_a = fma(splat(kA2), y[2], y[0]);
+  const V odd_a = fma(splat(kA2), y[3], y[1]);
+  z[1] = fma(splat(kA), odd_a, even_a);
+  z[2] = fnma(splat(kA), odd_a, even_a);
+  const V even_b = fma(splat(kB2), y[2], y[0]);
+  const V odd_b = fma(splat(kB2), y[3], y[1]);
+  z[3] = fma(splat(kB), odd_b, even_b);
+  z[4] = fnma(splat(kB), odd_b, even_b);
+  z[5] = y[3];
+}
+
+// u = G g
+inline void filter_transform(const V g[3], V u[6]) {
+  u[0] = mul(splat(1.0 / kN0), g[0]);
+  const V even_a = mul(splat(1.0 / kNa), fma(splat(kA2), g[2], g[0]));
+  const V odd_a = mul(splat(kA / kNa), g[1]);
+  u[1] = add(even_a, odd_a);
+  u[2] = sub(even_a, odd_a);
+  const V even_b = mul(splat(1.0 / kNb), fma(splat(kB2), g[2], g[0]));
+  const V odd_b = mul(splat(kB / kNb), g[1]);
+  u[3] = add(even_b, odd_b);
+  u[4] = sub(even_b, odd_b);
+  u[5] = g[2];
+}
+
+// g = G^T u, the adjoint of the filter transform
+inline void filter_adjoint(const V u[6], V g[3]) {
+  const V even_a = mul(splat(1.0 / kNa), add(u[1], u[2]));
+  const V odd_a = sub(u[1], u[2]);
+  const V even_b = mul(splat(1.0 / kNb), add(u[3], u[4]));
+  const V odd_b = sub(u[3], u[4]);
+  g[0] = fma(splat(1.0 / kN0), u[0], add(even_a, even_b));
+  g[1] = fma(splat(kA / kNa), odd_a, mul(splat(kB / kNb), odd_b));
+  g[2] = fma(splat(kA2), even_a, fma(splat(kB2), even_b, u[5]));
+}
+
+// ---- tiles ----
+
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+constexpr int min_of(int a, int b) { return a < b ? a : b; }
+constexpr int max_of(int a, int b) { return a > b ? a : b; }
+
+struct Tiles {
+  int per_row, per_column, per_image;
+  int total;
+};
+
+Tiles tiles_of(const WinogradProblem& problem) {
+  Tiles tiles;
+  tiles.per_row = ceil_div(problem.out_w, kTile);
+  tiles.per_column = ceil_div(problem.out_h, kTile);
+  tiles.per_image = tiles.per_row * tiles.per_column;
+  tiles.total = tiles.per_image * problem.batch;
+  return tiles;
+}
+
+struct TilePlace {
+  int image;
+  int y, x;  // of the first output pixel
+};
+
+inline TilePlace place_of(const Tiles& tiles, int tile) {
+  const int image = tile / tiles.per_image;
+  const int in_image = tile - image * tiles.per_image;
+  const int row = in_image / tiles.per_row;
+  return {image, row * kTile, (in_image - row * tiles.per_row) * kTile};
+}
+
+template <class Body>
+void for_slices(int slices, const Body& body) {
+  if (slices <= 1) {
+    body(0);
+    return;
+  }
+#pragma omp parallel num_threads(slices)
+  {
+    const int team = omp_get_num_threads();
+    for (int slice = omp_get_thread_num(); slice < slices; slice += team) body(slice);
+  }
+}
+
+inline int64_t share(int64_t total, int slice, int slices) { return total * slice / slices; }
+
+struct InputPrologue {
+  bool active, relu;
+  const float* scale;
+  const float* shift;
+};
+
+inline V apply(const InputPrologue& prologue, V value, V scale, V shift) {
+  value = fma(value, scale, shift);
+  return prologue.relu ? Vector::relu(value) : value;
+}
+
+// Transforms one vector of channels of one tile's 6x6 input patch. `store_at(position, value)` places results.
+template <bool Interior, bool Fused, class Store>
+inline void transform_patch(const WinogradProblem& problem, const float* image, int y0, int x0,
+                            int channel, const InputPrologue& prologue, const Store& store_at) {
+  alignas(64) float columns[kPositions * kLanes];
+  const ptrdiff_t pixel = problem.in_c;
+  const ptrdiff_t row = pixel * problem.in_w;
+  const float* origin = image + y0 * row + x0 * pixel + channel;
+  V scale = splat(1.0);
+  V shift = Vector::zero();
+  if constexpr (Fused) {
+    if (prologue.scale) scale = load(prologue.scale + channel);
+    if (prologue.shift) shift = load(prologue.shift + channel);
+  }
+  for (int j = 0; j < kPoints; ++j) {
+    V d[kPoints];
+    V t[kPoints];
+#pragma GCC unroll 6
+    for (int i = 0; i < kPoints; ++i) {
+      if (Interior || (static_cast<unsigned>(y0 + i) < static_cast<unsigned>(problem.in_h) &&
+                       static_cast<unsigned>(x0 + j) < static_cast<unsigned>(problem.in_w))) {
+        d[i] = load(origin + i * row + j * pixel);
+        if constexpr (Fused) d[i] = apply(prologue, d[i], scale, shift);
+      } else {
+        d[i] = Vector::zero();
+      }
+    }
+    input_transform(d, t);
+#pragma GCC unroll 6
+    for (int i = 0; i < kPoints; ++i) store(columns + (i * kPoints + j) * kLanes, t[i]);
+  }
+  for (int i = 0; i < kPoints; ++i) {
+    V d[kPoints];
+    V t[kPoints];
+#pragma GCC unroll 6
+    for (int j = 0; j < kPoints; ++j) d[j] = load(columns + (i * kPoints + j) * kLanes);
+    input_transform(d, t);
+#pragma GCC unroll 6
+    for (int j = 0; j < kPoints; ++j) store_at(i * kPoints + j, t[j]);
+  }
+}
+
+// out_at(vector of channels) gives a tile's place for position 0; positions lie `stride` apart.
+template <class OutAt>
+inline void transform_input_tile(const WinogradProblem& problem, const float* src,
+                                 const TilePlace& place, const InputPrologue& prologue,
+                                 ptrdiff_t stride, const OutAt& out_at) {
+  const float* image =
+      src + static_cast<ptrdiff_t>(place.image) * problem.in_h * problem.in_w * problem.in_c;
+  const int y0 = place.y - problem.pad_top;
+  const int x0 = place.x - problem.pad_left;
+  const bool interior = y0 >= 0 && x0 >= 0 && y0 + kPoints <= problem.in_h &&
+                        x0 + kPoints <= problem.in_w;
+  for (int channel = 0; channel < problem.in_c; channel += kLanes) {
+    float* out = out_at(channel / kLanes);
+    const auto store_at = [&](int position, V value) { store(out + position * stride, value); };
+    if (prologue.active) {
+      if (interior) {
+        transform_patch<true, true>(problem, image, y0, x0, channel, prologue, store_at);
+      } else {
+        transform_patch<false, true>(problem, image, y0, x0, channel, prologue, store_at);
+      }
+    } else if (interior) {
+      transform_patch<true, false>(problem, image, y0, x0, channel, prologue, store_at);
+    } else {
+      transform_patch<false, false>(problem, image, y0, x0, channel, prologue, store_at);
+    }
+  }
+}
+
+// Transforms one vector of channels of one tile's products (positions `stride` apart) into its output pixels.
+// Stream: past the caches, for results that would only push other data out of them.
+template <bool Fused, bool Stream>
+inline void transform_output_tile(const WinogradProblem& problem, const float* products,
+                                  ptrdiff_t stride, const TilePlace& place, int channel, float* dst,
+                                  const Epilogue& epilogue) {
+  alignas(64) float rows[kTile * kPoints * kLanes];
+  for (int j = 0; j < kPoints; ++j) {
+    V m[kPoints];
+    V y[kTile];
+#pragma GCC unroll 6
+    for (int i = 0; i < kPoints; ++i) m[i] = load(products + (i * kPoints + j) * stride);
+    output_transform(m, y);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) store(rows + (i * kPoints + j) * kLanes, y[i]);
+  }
+  const int height = min_of(kTile, problem.out_h - place.y);
+  const int width = min_of(kTile, problem.out_w - place.x);
+  const ptrdiff_t pixel = problem.out_c;
+  const ptrdiff_t row = pixel * problem.out_w;
+  const ptrdiff_t origin =
+      (static_cast<ptrdiff_t>(place.image) * problem.out_h + place.y) * row + place.x * pixel +
+      channel;
+  V scale = splat(1.0);
+  V shift = Vector::zero();
+  if constexpr (Fused) {
+    if (epilogue.gate && epilogue.gate_scale) scale = load(epilogue.gate_scale + channel);
+    if (epilogue.gate && epilogue.gate_shift) shift = load(epilogue.gate_shift + channel);
+  }
+  for (int i = 0; i < height; ++i) {
+    V m[kPoints];
+    V y[kTile];
+#pragma GCC unroll 6
+    for (int j = 0; j < kPoints; ++j) m[j] = load(rows + (i * kPoints + j) * kLanes);
+    output_transform(m, y);
+#pragma GCC unroll 4
+    for (int j = 0; j < kTile; ++j) {
+      if (j >= width) continue;
+      const ptrdiff_t at = origin + i * row + j * pixel;
+      V value = y[j];
+      if constexpr (Fused) {
+        if (epilogue.gate) {
+          const V condition = fma(load(epilogue.gate + at), scale, shift);
+          value = Vector::keep_positive(condition, mul(value, scale));
+        }
+        if (epilogue.add) value = add(value, load(epilogue.add + at));
+      }
+      if constexpr (Stream) {
+        Vector::stream(dst + at, value);
+      } else {
+        store(dst + at, value);
+      }
+    }
+  }
+}
+
+// ---- the products ----
+
+// Transformed inputs of one position: row blocks of R tiles, each [C / kLanes][R][kLanes].
+// out[r][N vectors] = sum over c of in[c][r] * filter[c][...].
+template <int R, int N>
+void product(const float* in, const float* filter, float* out, int channels) {
+  V acc[R][N];
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) acc[r][v] = Vector::zero();
+  }
+  for (int group = 0; group < channels; group += kLanes) {
+#pragma GCC unroll 2
+    for (int c = 0; c < kLanes; ++c) {
+      V b[N];
+#pragma GCC unroll 2
+      for (int v = 0; v < N; ++v) b[v] = load(filter + v * kLanes);
+      filter += N * kLanes;
+#pragma GCC unroll 14
+      for (int r = 0; r < R; ++r) {
+        const V a = Vector::splat(in[r * kLanes]);
+#pragma GCC unroll 2
+        for (int v = 0; v < N; ++v) acc[r][v] = fma(a, b[v], acc[r][v]);
+      }
+      ++in;
+    }
+    in += (R - 1) * kLanes;
+  }
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) store(out + (r * N + v) * kLanes, acc[r][v]);
+  }
+}
+
+using Product = void (*)(const float*, const float*, float*, int);
+
+template <int N, int R>
+Product product_of(int rows) {
+  if constexpr (R <= 1) {
+    return product<1, N>;
+  } else {
+    return rows == R ? product<R, N> : product_of<N, R - 1>(rows);
+  }
+}
+
+Product product_for(int rows, int vectors) {
+  return vectors == 2 ? product_of<2, Vector::kProductRowsWide>(rows)
+                      : product_of<1, Vector::kProductRowsNarrow>(rows);
+}
+
+// Rows of the product's register block: more where every panel has one vector.
+inline int product_rows(const WinogradProblem& problem) {
+  return problem.out_c <= kLanes ? Vector::kProductRowsNarrow : Vector::kProductRowsWide;
+}
+
+// A run of tiles cut into row blocks whose sizes differ by at most one.
+struct RowBlocks {
+  int tiles, count;
+
+  RowBlocks(int tiles_, int most_rows) : tiles(tiles_), count(ceil_div(tiles_, most_rows)) {}
+  int first(int block) const { return static_cast<int>(share(tiles, block, count)); }
+  int rows(int block) const { return first(block + 1) - first(block); }
+};
+
+// Panels of two vectors of output channels, the last maybe of one; within a position they follow each other.
+struct OutPanels {
+  int out_c;
+
+  int count() const { return ceil_div(out_c, 2 * kLanes); }
+  int vectors(int panel) const { return out_c - panel * 2 * kLanes >= 2 * kLanes ? 2 : 1; }
+};
+
+inline const float* packed_panel(const WinogradProblem& problem, const float* packed, int position,
+                                 int panel) {
+  return packed + (static_cast<ptrdiff_t>(position) * problem.out_c + panel * 2 * kLanes) *
+                      problem.in_c;
+}
+
+void multiply(const WinogradProblem& problem, const RowBlocks& blocks, const float* inputs,
+              const float* filter, int vectors, float* out) {
+  for (int block = 0; block < blocks.count; ++block) {
+    const int first = blocks.first(block);
+    product_for(blocks.rows(block), vectors)(
+        inputs + static_cast<ptrdiff_t>(first) * problem.in_c, filter,
+        out + static_cast<ptrdiff_t>(first) * vectors * kLanes, problem.in_c);
+  }
+}
+
+void transform_inputs(const WinogradProblem& problem, const Tiles& tiles, const float* src,
+                      const InputPrologue& prologue, const RowBlocks& blocks, int first_tile,
+                      int block, float* inputs, ptrdiff_t stride) {
+  const int rows = blocks.rows(block);
+  float* base = inputs + static_cast<ptrdiff_t>(blocks.first(block)) * problem.in_c;
+  for (int r = 0; r < rows; ++r) {
+    const TilePlace place = place_of(tiles, first_tile + blocks.first(block) + r);
+    transform_input_tile(problem, src, place, prologue, stride, [&](int group) {
+      return base + (static_cast<ptrdiff_t>(group) * rows + r) * kLanes;
+    });
+  }
+}
+
+void transform_outputs(const WinogradProblem& problem, const Tiles& tiles, int tile,
+                       const float* products, ptrdiff_t stride, int channel, int vectors,
+                       float* dst, const Epilogue& epilogue, bool stream) {
+  const auto transform = epilogue.active()
+                             ? (stream ? transform_output_tile<true, true>
+                                       : transform_output_tile<true, false>)
+                             : (stream ? transform_output_tile<false, true>
+                                       : transform_output_tile<false, false>);
+  const TilePlace place = place_of(tiles, tile);
+  for (int v = 0; v < vectors; ++v) {
+    transform(problem, products + v * kLanes, stride, place, channel + v * kLanes, dst, epilogue);
+  }
+}
+
+bool streams(const WinogradProblem& problem, const float* dst) {
+  const int64_t floats = int64_t{1} * problem.batch * problem.out_h * problem.out_w * problem.out_c;
+  return floats >= Vector::kStreamFloats && reinterpret_cast<uintptr_t>(dst) % 64 == 0;
+}
+
+// Positions lie an odd number of cache lines apart: a power of two would put all 36 in one set.
+constexpr ptrdiff_t odd_lines(ptrdiff_t floats) {
+  return ((floats + kLineFloats - 1) / kLineFloats | 1) * kLineFloats;
+}
+
+// Tiles of a run whose transformed inputs and products stay in the cache.
+inline int block_tiles(const WinogradProblem& problem) {
+  const int floats = kPositions * (problem.in_c + min_of(problem.out_c, kMaxVectors * kLanes));
+  const int rows = product_rows(problem);
+  const int blocks = Vector::kBlockFloats / (floats * rows);
+  return min_of(Vector::kMostBlockTiles, rows * max_of(1, blocks));
+}
+
+// Each thread takes runs of tiles whose transformed inputs stay in its L2 cache.
+void convolve_by_tiles(const WinogradProblem& problem, const float* src, const float* packed,
+                       float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
+                       Workspace& workspace, int threads) {
+  const Tiles tiles = tiles_of(problem);
+  const OutPanels panels{problem.out_c};
+  const bool stream = streams(problem, dst);
+  const int most_tiles = block_tiles(problem);
+  const int slices = min_of(threads, tiles.total);
+  const ptrdiff_t in_stride = odd_lines(static_cast<ptrdiff_t>(most_tiles) * problem.in_c);
+  const ptrdiff_t out_stride = odd_lines(most_tiles * min_of(problem.out_c, 2 * kLanes));
+  const size_t slice_floats = kPositions * (in_stride + out_stride);
+  float* scratch = workspace.take(slice_floats * slices);
+  for_slices(slices, [&](int slice) {
+    float* inputs = scratch + slice_floats * slice;
+    float* products = inputs + kPositions * in_stride;
+    const int begin = static_cast<int>(share(tiles.total, slice, slices));
+    const int count = static_cast<int>(share(tiles.total, slice + 1, slices)) - begin;
+    const int runs = ceil_div(count, most_tiles);
+    for (int run = 0; run < runs; ++run) {
+      const int first = begin + static_cast<int>(share(count, run, runs));
+      const RowBlocks blocks(begin + static_cast<int>(share(count, run + 1, runs)) - first,
+                             product_rows(problem));
+      for (int block = 0; block < blocks.count; ++block) {
+        transform_inputs(problem, tiles, src, prologue, blocks, first, block, inputs, in_stride);
+      }
+      for (int panel = 0; panel < panels.count(); ++panel) {
+        const int vectors = panels.vectors(panel);
+        for (int position = 0; position < kPositions; ++position) {
+          multiply(problem, blocks, inputs + position * in_stride,
+                   packed_panel(problem, packed, position, panel), vectors,
+                   products + position * out_stride);
+        }
+        for (int t = 0; t < blocks.tiles; ++t) {
+          transform_outputs(problem, tiles, first + t,
+                            products + static_cast<ptrdiff_t>(t) * vectors * kLanes, out_stride,
+                            panel * 2 * kLanes, vectors, dst, epilogue, stream);
+        }
+      }
+    }
+  });
+}
+
+// Large filters: all threads transform a long run of tiles, then share out the positions, so that
+// each part of the filter is read once.
+void convolve_by_positions(const WinogradProblem& problem, const float* src, const float* packed,
+                           float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
+                           Workspace& workspace, int threads) {
+  constexpr int kRunTiles = 256;
+  const Tiles tiles = tiles_of(problem);
+  const OutPanels panels{problem.out_c};
+  const bool stream = streams(problem, dst);
+  const int run_tiles = min_of(kRunTiles, tiles.total);
+  const ptrdiff_t in_stride = odd_lines(static_cast<ptrdiff_t>(run_tiles) * problem.in_c);
+  const ptrdiff_t out_stride = odd_lines(static_cast<ptrdiff_t>(run_tiles) * problem.out_c);
+  float* inputs = workspace.take(kPositions * in_stride);
+  float* products = workspace.take(kPositions * out_stride);
+  for (int first = 0; first < tiles.total; first += run_tiles) {
+    const RowBlocks blocks(min_of(run_tiles, tiles.total - first), product_rows(problem));
+    const int transformers = min_of(threads, blocks.tiles);
+    for_slices(transformers, [&](int slice) {
+      const int begin = static_cast<int>(share(blocks.tiles, slice, transformers));
+      const int end = static_cast<int>(share(blocks.tiles, slice + 1, transformers));
+      for (int block = 0; block < blocks.count; ++block) {
+        const int rows = blocks.rows(block);
+        float* base = inputs + static_cast<ptrdiff_t>(blocks.first(block)) * problem.in_c;
+        for (int r = 0; r < rows; ++r) {
+          const int t = blocks.first(block) + r;
+          if (t < begin || t >= end) continue;
+          transform_input_tile(problem, src, place_of(tiles, first + t), prologue, in_stride,
+                               [&](int group) {
+                                 return base + (static_cast<ptrdiff_t>(group) * rows + r) * kLanes;
+                               });
+        }
+      }
+    });
+    const int tasks = kPositions * panels.count();
+    const int multipliers = min_of(threads, tasks);
+    for_slices(multipliers, [&](int slice) {
+      const int end = static_cast<int>(share(tasks, slice + 1, multipliers));
+      for (int task = static_cast<int>(share(tasks, slice, multipliers)); task < end; ++task) {
+        const int position = task / panels.count();
+        const int panel = task % panels.count();
+        multiply(problem, blocks, inputs + position * in_stride,
+                 packed_panel(problem, packed, position, panel), panels.vectors(panel),
+                 products + position * out_stride +
+                     static_cast<ptrdiff_t>(panel) * 2 * kLanes * blocks.tiles);
+      }
+    });
+    for_slices(transformers, [&](int slice) {
+      const int end = static_cast<int>(share(blocks.tiles, slice + 1, transformers));
+      for (int t = static_cast<int>(share(blocks.tiles, slice, transformers)); t < end; ++t) {
+        for (int panel = 0; panel < panels.count(); ++panel) {
+          const int vectors = panels.vectors(panel);
+          transform_outputs(problem, tiles, first + t,
+                            products + static_cast<ptrdiff_t>(panel) * 2 * kLanes * blocks.tiles +
+                                static_cast<ptrdiff_t>(t) * vectors * kLanes,
+                            out_stride, panel * 2 * kLanes, vectors, dst, epilogue, stream);
+        }
+      }
+    });
+  }
+}
+
+// ---- the filter's gradient ----
+
+constexpr int kFilterRows = 8;  // input channels whose sums lie together
+
+// sums[r][N vectors] += sum over tiles of x[tile][r] * y[tile][N vectors], for R of kFilterRows.
+template <int R, int N>
+void filter_product(const float* x, const float* y, float* sums, int tiles, bool fresh) {
+  V acc[R][N];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) acc[r][v] = Vector::zero();
+  }
+#pragma GCC unroll 2
+  for (int t = 0; t < tiles; ++t) {
+    V b[N];
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) b[v] = load(y + v * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const V a = Vector::splat(x[r]);
+#pragma GCC unroll 2
+      for (int v = 0; v < N; ++v) acc[r][v] = fma(a, b[v], acc[r][v]);
+    }
+    x += kLanes;
+    y += N * kLanes;
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) {
+      float* sum = sums + (r * N + v) * kLanes;
+      store(sum, fresh ? acc[r][v] : add(load(sum), acc[r][v]));
+    }
+  }
+}
+
+// The adjoint of the output transform, for one vector of channels of one tile of dy.
+inline void transform_gradient_tile(const WinogradProblem& problem, const float* dy,
+                                    const TilePlace& place, int channel, float* out,
+                                    ptrdiff_t stride) {
+  alignas(64) float columns[kPoints * kTile * kLanes];
+  const int height = min_of(kTile, problem.out_h - place.y);
+  const int width = min_of(kTile, problem.out_w - place.x);
+  const ptrdiff_t pixel = problem.out_c;
+  const ptrdiff_t row = pixel * problem.out_w;
+  const float* origin = dy + (static_cast<ptrdiff_t>(place.image) * problem.out_h + place.y) * row +
+                        place.x * pixel + channel;
+  for (int j = 0; j < kTile; ++j) {
+    V y[kTile];
+    V z[kPoints];
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) {
+      y[i] = i < height && j < width ? load(origin + i * row + j * pixel) : Vector::zero();
+    }
+    output_adjoint(y, z);
+#pragma GCC unroll 6
+    for (int i = 0; i < kPoints; ++i) store(columns + (i * kTile + j) * kLanes, z[i]);
+  }
+  for (int i = 0; i < kPoints; ++i) {
+    V y[kTile];
+    V z[kPoints];
+#pragma GCC unroll 4
+    for (int j = 0; j < kTile; ++j) y[j] = load(columns + (i * kTile + j) * kLanes);
+    output_adjoint(y, z);
+#pragma GCC unroll 6
+    for (int j = 0; j < kPoints; ++j) store(out + (i * kPoints + j) * stride, z[j]);
+  }
+}
+
+// Transformed x: [position][in_c / kLanes][tile][kLanes]; transformed dy: [position][panel][tile]
+// [kLanes * 2 or 1]; sums: [position][in_c / kFilterRows][panel][kFilterRows][kLanes * 2 or 1].
+struct FilterLayout {
+  int run_tiles;
+  ptrdiff_t x_stride, y_stride, sum_stride;
+
+  FilterLayout(const WinogradProblem& problem, int tiles)
+      : run_tiles(tiles),
+        x_stride(odd_lines(static_cast<ptrdiff_t>(tiles) * problem.in_c)),
+        y_stride(odd_lines(static_cast<ptrdiff_t>(tiles) * problem.out_c)),
+        sum_stride(odd_lines(static_cast<ptrdiff_t>(problem.in_c) * problem.out_c)) {}
+};
+
+void transform_filter_tile(const WinogradProblem& problem, const Tiles& tiles,
+                           const FilterLayout& layout, const float* x, const float* dy,
+                           const InputPrologue& prologue, int tile, int t, int run_tiles,
+                           float* xs, float* ys) {
+  const TilePlace place = place_of(tiles, tile);
+  transform_input_tile(problem, x, place, prologue, layout.x_stride, [&](int group) {
+    return xs + (static_cast<ptrdiff_t>(group) * run_tiles + t) * kLanes;
+  });
+  const OutPanels panels{problem.out_c};
+  for (int panel = 0; panel < panels.count(); ++panel) {
+    const int vectors = panels.vectors(panel);
+    for (int v = 0; v < vectors; ++v) {
+      const int channel = panel * 2 * kLanes + v * kLanes;
+      transform_gradient_tile(problem, dy, place, channel,
+                              ys + static_cast<ptrdiff_t>(panel) * 2 * kLanes * run_tiles +
+                                  (static_cast<ptrdiff_t>(t) * vectors + v) * kLanes,
+                              layout.y_stride);
+    }
+  }
+}
+
+// Adds one position's products over a run of tiles to its sums, for channel blocks [begin, end).
+void multiply_filter(const WinogradProblem& problem, const float* xs, const float* ys, float* sums,
+                     int run_tiles, int begin, int end, bool fresh) {
+  const OutPanels panels{problem.out_c};
+  for (int block = begin; block < end; ++block) {
+    const int channel = block * kFilterRows;
+    const float* x = xs + static_cast<ptrdiff_t>(channel / kLanes) * run_tiles * kLanes +
+                     channel % kLanes;
+    float* block_sums = sums + static_cast<ptrdiff_t>(block) * kFilterRows * problem.out_c;
+    for (int panel = 0; panel < panels.count(); ++panel) {
+      const float* y = ys + static_cast<ptrdiff_t>(panel) * 2 * kLanes * run_tiles;
+      float* out = block_sums + panel * 2 * kLanes * kFilterRows;
+      constexpr int kWide = Vector::kFilterProductRowsWide;
+      if (panels.vectors(panel) == 2) {
+        for (int r = 0; r < kFilterRows; r += kWide) {
+          filter_product<kWide, 2>(x + r, y, out + r * 2 * kLanes, run_tiles, fresh);
+        }
+      } else {
+        filter_product<kFilterRows, 1>(x, y, out, run_tiles, fresh);
+      }
+    }
+  }
+}
+
+// Adds up `copies` sums (copy_floats apart) in order and transforms them into dw.
+void finish_filter(const WinogradProblem& problem, const FilterLayout& layout, const float* sums,
+                   int copies, size_t copy_floats, float* dw, int threads) {
+  const OutPanels panels{problem.out_c};
+  const ptrdiff_t tap = static_cast<ptrdiff_t>(problem.in_c) * problem.out_c;
+  for_slices(threads, [&](int slice) {
+    const int end = static_cast<int>(share(problem.in_c, slice + 1, threads));
+    for (int c = static_cast<int>(share(problem.in_c, slice, threads)); c < end; ++c) {
+      const float* block = sums + static_cast<ptrdiff_t>(c / kFilterRows) * kFilterRows *
+                                      problem.out_c;
+      for (int panel = 0; panel < panels.count(); ++panel) {
+        const int vectors = panels.vectors(panel);
+        for (int v = 0; v < vectors; ++v) {
+          const float* from = block + panel * 2 * kLanes * kFilterRows +
+                              ((c % kFilterRows) * vectors + v) * kLanes;
+          V half[3][kPoints];
+          for (int j = 0; j < kPoints; ++j) {
+            V u[kPoints];
+            V g[3];
+            for (int i = 0; i < kPoints; ++i) {
+              const float* at = from + (i * kPoints + j) * layout.sum_stride;
+              u[i] = load(at);
+              for (int copy = 1; copy < copies; ++copy) u[i] = add(u[i], load(at + copy * copy_floats));
+            }
+            filter_adjoint(u, g);
+            for (int i = 0; i < 3; ++i) half[i][j] = g[i];
+          }
+          for (int i = 0; i < 3; ++i) {
+            V g[3];
+            filter_adjoint(half[i], g);
+            for (int j = 0; j < 3; ++j) {
+              store(dw + (i * 3 + j) * tap + static_cast<ptrdiff_t>(c) * problem.out_c +
+                        panel * 2 * kLanes + v * kLanes,
+                    g[j]);
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+inline int filter_block_tiles(const WinogradProblem& problem) {
+  const int tiles = Vector::kBlockFloats / (kPositions * (problem.in_c + problem.out_c));
+  return max_of(8, min_of(tiles, Vector::kMostBlockTiles));
+}
+
+// Each thread sums its own tiles; the threads' sums are added in order.
+void filter_by_tiles(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
+                     const InputPrologue& prologue, Workspace& workspace, int threads) {
+  const Tiles tiles = tiles_of(problem);
+  const int most_tiles = filter_block_tiles(problem);
+  const FilterLayout layout(problem, most_tiles);
+  const int slices = min_of(threads, tiles.total);
+  const size_t sum_floats = kPositions * layout.sum_stride;
+  const size_t run_floats = kPositions * (layout.x_stride + layout.y_stride);
+  float* sums = workspace.take(sum_floats * slices);
+  float* scratch = workspace.take(run_floats * slices);
+  for_slices(slices, [&](int slice) {
+    float* my_sums = sums + sum_floats * slice;
+    float* xs = scratch + run_floats * slice;
+    float* ys = xs + kPositions * layout.x_stride;
+    const int begin = static_cast<int>(share(tiles.total, slice, slices));
+    const int count = static_cast<int>(share(tiles.total, slice + 1, slices)) - begin;
+    const int runs = ceil_div(count, most_tiles);
+    for (int run = 0; run < runs; ++run) {
+      const int first = begin + static_cast<int>(share(count, run, runs));
+      const int run_tiles = begin + static_cast<int>(share(count, run + 1, runs)) - first;
+      for (int t = 0; t < run_tiles; ++t) {
+        transform_filter_tile(problem, tiles, layout, x, dy, prologue, first + t, t, run_tiles, xs,
+                              ys);
+      }
+      for (int position = 0; position < kPositions; ++position) {
+        multiply_filter(problem, xs + position * layout.x_stride, ys + position * layout.y_stride,
+                        my_sums + position * layout.sum_stride, run_tiles, 0,
+                        problem.in_c / kFilterRows, run == 0);
+      }
+    }
+  });
+  finish_filter(problem, layout, sums, slices, sum_floats, dw, threads);
+}
+
+// Large filters: all threads transform a run of tiles, then share out positions and channels.
+void filter_by_positions(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
+                         const InputPrologue& prologue, Workspace& workspace, int threads) {
+  constexpr int kRunTiles = 256;
+  const Tiles tiles = tiles_of(problem);
+  const FilterLayout layout(problem, min_of(kRunTiles, tiles.total));
+  float* sums = workspace.take(kPositions * layout.sum_stride);
+  float* xs = workspace.take(kPositions * layout.x_stride);
+  float* ys = workspace.take(kPositions * layout.y_stride);
+  const int runs = ceil_div(tiles.total, layout.run_tiles);
+  const int blocks = problem.in_c / kFilterRows;
+  for (int run = 0; run < runs; ++run) {
+    const int first = static_cast<int>(share(tiles.total, run, runs));
+    const int run_tiles = static_cast<int>(share(tiles.total, run + 1, runs)) - first;
+    const int transformers = min_of(threads, run_tiles);
+    for_slices(transformers, [&](int slice) {
+      const int end = static_cast<int>(share(run_tiles, slice + 1, transformers));
+      for (int t = static_cast<int>(share(run_tiles, slice, transformers)); t < end; ++t) {
+        transform_filter_tile(problem, tiles, layout, x, dy, prologue, first + t, t, run_tiles, xs,
+                              ys);
+      }
+    });
+    const int tasks = kPositions * blocks;
+    const int multipliers = min_of(threads, tasks);
+    for_slices(multipliers, [&](int slice) {
+      const int end = static_cast<int>(share(tasks, slice + 1, multipliers));
+      for (int task = static_cast<int>(share(tasks, slice, multipliers)); task < end;) {
+        const int position = task / blocks;
+        const int block = task % blocks;
+        const int block_end = min_of(blocks, block + end - task);
+        multiply_filter(problem, xs + position * layout.x_stride, ys + position * layout.y_stride,
+                        sums + position * layout.sum_stride, run_tiles, block, block_end, run == 0);
+        task += block_end - block;
+      }
+    });
+  }
+  finish_filter(problem, layout, sums, 1, 0, dw, threads);
+}
+
+InputPrologue input_prologue(const Prologue& prologue) {
+  return {prologue.active(), prologue.relu, prologue.scale, prologue.shift};
+}
+
+size_t packed_floats(const WinogradProblem& problem) {
+  return static_cast<size_t>(kPositions) * problem.in_c * problem.out_c;
+}
+
+void pack_filter(const WinogradProblem& problem, const float* filter, float* packed, int threads) {
+  const OutPanels panels{problem.out_c};
+  const ptrdiff_t tap = static_cast<ptrdiff_t>(problem.in_c) * problem.out_c;
+  const int tasks = panels.count() * (problem.in_c / kLanes);
+  const int slices = min_of(threads, tasks);
+  for_slices(slices, [&](int slice) {
+    const int end = static_cast<int>(share(tasks, slice + 1, slices));
+    for (int task = static_cast<int>(share(tasks, slice, slices)); task < end; ++task) {
+      const int panel = task / (problem.in_c / kLanes);
+      const int group = task % (problem.in_c / kLanes);
+      const int vectors = panels.vectors(panel);
+      for (int c = group * kLanes; c < (group + 1) * kLanes; ++c) {
+        for (int v = 0; v < vectors; ++v) {
+          const int channel = panel * 2 * kLanes + v * kLanes;
+          V half[kPoints][3];
+          for (int j = 0; j < 3; ++j) {
+            V g[3];
+            V u[kPoints];
+            for (int i = 0; i < 3; ++i) {
+              if (problem.transposed) {
+                // Turned by 180 degrees; the filter's rows are the result's channels.
+                const float* slab = filter + ((2 - i) * 3 + 2 - j) * tap;
+                g[i] = Vector::gather(
+                    slab + static_cast<ptrdiff_t>(channel) * problem.in_c + c, problem.in_c);
+              } else {
+                g[i] = load(filter + (i * 3 + j) * tap + static_cast<ptrdiff_t>(c) * problem.out_c +
+                            channel);
+              }
+            }
+            filter_transform(g, u);
+            for (int i = 0; i < kPoints; ++i) half[i][j] = u[i];
+          }
+          for (int i = 0; i < kPoints; ++i) {
+            V u[kPoints];
+            filter_transform(half[i], u);
+            for (int j = 0; j < kPoints; ++j) {
+              float* out = packed + (static_cast<ptrdiff_t>(i * kPoints + j) * problem.out_c +
+                                     panel * 2 * kLanes) * problem.in_c;
+              store(out + (static_cast<ptrdiff_t>(c) * vectors + v) * kLanes, u[j]);
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+void convolve(const WinogradProblem& problem, const float* src, const float* packed, float* dst,
+              const Prologue& prologue, const Epilogue& epilogue, Workspace& workspace,
+              int threads) {
+  // Both forms give the same bits.
+  const bool large = static_cast<int64_t>(problem.in_c) * problem.out_c > Vector::kConvolveByTiles;
+  const auto form = large ? convolve_by_positions : convolve_by_tiles;
+  form(problem, src, packed, dst, input_prologue(prologue), epilogue, workspace, threads);
+}
+
+void filter_gradient(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
+                     const Prologue& prologue, Workspace& workspace, int threads) {
+  const bool large = static_cast<int64_t>(problem.in_c) * problem.out_c > Vector::kFilterByTiles;
+  const auto form = large ? filter_by_positions : filter_by_tiles;
+  form(problem, x, dy, dw, input_prologue(prologue), workspace, threads);
+}
+
+constexpr WinogradKernels kWinogradKernels = {packed_floats, pack_filter, convolve, filter_gradient};
+
+}  // namespace
+}  // namespace percept::conv
