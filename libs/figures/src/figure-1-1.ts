@@ -1,7 +1,7 @@
 import { budgetUnitOf, type ChartSeries, curveChart } from './curve-chart.js';
 import { palette } from './palette.js';
 import { pictureCell, pictureDataUri } from './pictures.js';
-import type { ReportData, ReportModel } from './report-data.js';
+import { figureLabel, type ReportData, type ReportModel } from './report-data.js';
 import { fitText, svgDocument, svgFrame, svgPicture, svgText } from './svg.js';
 
 const standardColour = palette[0] as string;
@@ -75,16 +75,16 @@ interface PictureRow {
 }
 
 function pictureRow(
-  { sweep, displayName, collapse }: ReportModel,
+  model: ReportModel,
   { top, colour, original, target, dataset, width, label }: PictureRow,
 ): { body: string[]; height: number } {
+  const { sweep } = model;
   const cell = pictureCell(dataset, picture);
   const y = top + 44;
   const frame = { y, width: cell.width, height: cell.height };
-  const kind = collapse.collapsed ? ` (collapsed to “${dataset.classNames[collapse.topClass]}”)` : '';
   const body = [
     `<line x1="${left}" y1="${top + 8}" x2="${left + 26}" y2="${top + 8}" stroke="${colour}" stroke-width="3"/>`,
-    svgText(left + 34, top + 12, fitText(`${displayName}${kind}`, width - 34, 12, true), { bold: true }),
+    svgText(left + 34, top + 12, fitText(figureLabel(model, dataset), width - 34, 12, true), { bold: true }),
     svgPicture(16, y, cell.width, cell.height, pictureDataUri(original, dataset, cell.scale)),
     svgFrame({ x: 16, ...frame }, { colour: '#000', width: 2.5, gap: 2, class: 'outline' }),
     svgText(16 + cell.width / 2, y - 9, 'original', { anchor: 'middle', size: 10, fill: 'soft' }),

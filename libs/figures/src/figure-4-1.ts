@@ -1,19 +1,17 @@
 import { budgetUnitOf, type ChartSeries, chartLegend, curveChart } from './curve-chart.js';
 import { modelColours } from './palette.js';
-import type { ReportData } from './report-data.js';
+import { figureLabel, type ReportData } from './report-data.js';
 import { svgDocument, svgText } from './svg.js';
 
 /** Figure 4.1: the robust-accuracy profiles of all models with 95 % bands; collapsed models grey and dashed. */
 export function figure41Svg({ models, dataset }: ReportData): string {
   const colours = modelColours(models);
   const series = models.map(
-    ({ displayName, collapse, profile }, i): ChartSeries => ({
-      label: collapse.collapsed
-        ? `${displayName} (collapsed to “${dataset.classNames[collapse.topClass]}”)`
-        : displayName,
+    (model, i): ChartSeries => ({
+      label: figureLabel(model, dataset),
       colour: colours[i] as string,
-      dashed: collapse.collapsed,
-      curve: profile.curve,
+      dashed: model.collapse.collapsed,
+      curve: model.profile.curve,
     }),
   );
   const grid = models.flatMap(({ profile }) => profile.curve.map(({ epsilon }) => epsilon));

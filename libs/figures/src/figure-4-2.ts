@@ -84,7 +84,10 @@ function rowLetter(index: number): string {
   return index < 26 ? last : rowLetter(Math.floor(index / 26) - 1) + last;
 }
 
-function rowDetail({ recipe, preset, collapse }: ReportModel): string {
+function rowDetail({ recipe, preset, collapse, recognizability }: ReportModel): string {
   const trained = preset === '' ? recipe : `${recipe}, ${preset}`;
-  return collapse.collapsed ? `${trained}, collapsed` : trained;
+  if (collapse.collapsed) return `${trained}, collapsed`;
+  return recognizability?.strip === undefined
+    ? trained
+    : `judges see ${Math.round(recognizability.strip.topOne.estimate * 100)} % of targets`;
 }

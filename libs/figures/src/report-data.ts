@@ -139,3 +139,13 @@ export function pointAtTrainingBudget(model: ReportModel, { trainingEpsilon }: R
 export function budgetsOf({ models }: ReportData): number[] {
   return models.flatMap(({ profile }) => profile.curve.map(({ epsilon }) => epsilon));
 }
+
+/** A model's name as figures show it: marked where its profile fails a check of its honesty, and with the class it collapsed to. */
+export function figureLabel(
+  { displayName, collapse, honesty = [] }: ReportModel,
+  { classNames }: Pick<ReportDataset, 'classNames'>,
+): string {
+  const failing = honesty.filter(({ verdict }) => verdict === 'fail').length;
+  const mark = failing === 0 ? '' : ` ! fails ${failing} ${failing === 1 ? 'check' : 'checks'}`;
+  return `${displayName}${collapse.collapsed ? ` (collapsed to “${classNames[collapse.topClass]}”)` : ''}${mark}`;
+}

@@ -144,15 +144,16 @@ function honestySection({ models }: ReportData): string {
   const judged = models.filter(({ honesty = [] }) => honesty.length > 0);
   if (judged.length === 0) return '';
   const blocks = judged.map(({ displayName, honesty = [] }) => {
-    const failing = honesty.filter(({ passes }) => !passes).length;
+    const failing = honesty.filter(({ verdict }) => verdict === 'fail').length;
+    const run = honesty.filter(({ verdict }) => verdict !== 'not-run').length;
     const verdict =
       failing === 0
-        ? `<span class="good">passes all ${honesty.length} checks</span>`
-        : `<span class="bad">fails ${failing} of ${honesty.length} checks</span>`;
+        ? `<span class="good">passes all ${run} checks that were run</span>`
+        : `<span class="bad">fails ${failing} of ${run} checks</span>`;
     return `<details${failing > 0 ? ' open' : ''}><summary>${escapeText(displayName)} ${verdict}</summary>${scrolling(`Checks of ${displayName}`, honestyTable(honesty))}</details>`;
   });
   return `<h2>May these numbers be believed?</h2>
-<p class="soft small">Each check compares a number with a limit that an honest evaluation keeps.</p>
+<p class="soft small">Each check compares a number with a limit that an honest evaluation keeps: AutoAttack’s flags, the checklist of Carlini et al., the indicators of Pintor et al., and class collapse. Curves marked with ! in the figures belong to models that fail one.</p>
 ${blocks.join('\n')}`;
 }
 

@@ -101,7 +101,7 @@ function recognizabilitySentences({ models }: ReportData): string[] {
 }
 
 function honestySentences(models: readonly ReportModel[]): string[] {
-  const failing = models.filter(({ honesty = [] }) => honesty.some(({ passes }) => !passes));
+  const failing = models.filter(({ honesty = [] }) => honesty.some(({ verdict }) => verdict === 'fail'));
   const unjudged = models.filter(({ honesty = [] }) => honesty.length === 0);
   return [
     ...(failing.length > 0

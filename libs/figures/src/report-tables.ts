@@ -37,15 +37,19 @@ export function modelTable(data: ReportData): string {
 /** One row per check of a profile's honesty. */
 export function honestyTable(indicators: readonly HonestyIndicator[]): string {
   const rows = indicators.map(
-    ({ name, source, description, value, limit, passes }) =>
-      `<tr><th scope="row">${escapeText(name)}</th><td>${verdict(passes, 'pass', 'fail')}</td><td>${significant(value)}</td><td>${significant(limit)}</td><td class="prose">${escapeText(description)}<small>${escapeText(source)}</small></td></tr>`,
+    ({ name, source, description, value, limit, side, verdict: found, advice }) =>
+      `<tr><th scope="row">${escapeText(name)}</th><td>${honestyVerdict(found)}</td><td>${value === undefined ? notMeasured : significant(value)}</td><td>${side === 'at-most' ? '≤' : '≥'} ${significant(limit)}</td><td class="prose">${escapeText(description)}<small>${escapeText(source)}</small></td><td class="prose">${found === 'pass' ? '' : escapeText(advice)}</td></tr>`,
   );
-  return table(['check', 'verdict', 'value', 'limit', 'what it measures'], rows);
+  return table(['check', 'verdict', 'value', 'limit', 'what it measures', 'what to do'], rows);
+}
+
+function honestyVerdict(found: HonestyIndicator['verdict']): string {
+  return found === 'not-run' ? '<span class="soft">not run</span>' : verdict(found === 'pass', 'pass', 'fail');
 }
 
 function table(head: readonly string[], rows: readonly string[]): string {
   const titles = head.map((title, i) => {
-    const prose = title === 'what it measures' ? ' class="text"' : '';
+    const prose = title.startsWith('what ') ? ' class="text"' : '';
     return `<th scope="col"${i === 0 ? '' : prose}>${escapeText(title)}</th>`;
   });
   return `<table><thead><tr>${titles.join('')}</tr></thead><tbody>${rows.join('\n')}</tbody></table>`;
@@ -168,9 +172,10 @@ function collapseCell({ collapse }: ReportModel, classNames: readonly string[]):
 
 function honestyCell({ honesty = [] }: ReportModel): string {
   if (honesty.length === 0) return '<span class="soft">not checked</span>';
-  const failing = honesty.filter(({ passes }) => !passes);
-  if (failing.length === 0) return verdict(true, `${honesty.length} pass`, '');
-  return `${verdict(false, '', `${failing.length} of ${honesty.length} fail`)}${failing.map(({ name }) => `<small class="wrap">${escapeText(name)}</small>`).join('')}`;
+  const failing = honesty.filter(({ verdict: found }) => found === 'fail');
+  const run = honesty.filter(({ verdict: found }) => found !== 'not-run').length;
+  if (failing.length === 0) return verdict(true, `${run} pass`, '');
+  return `${verdict(false, '', `${failing.length} of ${run} fail`)}${failing.map(({ name }) => `<small class="wrap">${escapeText(name)}</small>`).join('')}`;
 }
 
 function verdict(good: boolean, yes: string, no: string): string {

@@ -43,7 +43,9 @@ export function modelFixture(name: string, recipe: string, counts: readonly numb
         description: 'witnesses refuted',
         value: collapsed ? 2 : 0,
         limit: 0,
-        passes: !collapsed,
+        side: 'at-most',
+        verdict: collapsed ? 'fail' : 'pass',
+        advice: 'measure again',
       },
     ],
     smoothness: {

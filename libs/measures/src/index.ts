@@ -2,7 +2,8 @@ export { type AlignedGradients, type AlignedGradientsOptions, alignedGradients }
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
 export { type BootstrapOptions, clusterBootstrap, type Estimate } from './cluster-bootstrap.js';
 export { type FisherRows, projectedFimSquared } from './fisher-rows.js';
-export { type HonestyIndicator, type HonestyOptions, honestyReport } from './honesty-report.js';
+export type { HonestyIndicator } from './honesty-indicator.js';
+export { type HonestyOptions, honestyReport } from './honesty-report.js';
 export {
   InvalidAnswersError,
   type LabellingAnswers,
@@ -62,6 +63,7 @@ export {
   invertClasses,
   type TargetedPictures,
 } from './targeted-pictures.js';
+export { transferredWitnesses } from './transferred-witnesses.js';
 export { type RefutedWitness, verifyWitnesses, type WitnessVerification } from './verify-witnesses.js';
 export { type Proportion, wilsonInterval } from './wilson-interval.js';
 export {

@@ -18,6 +18,7 @@ import {
   type CurvePoint,
   classCollapse,
   type HonestyIndicator,
+  type ProfileSettings,
   robustAccuracyCurve,
   robustPerClass,
   type Samples,
@@ -63,7 +64,7 @@ interface Measured {
   readonly recipe: string;
   readonly fetched: FetchedModel;
   readonly ledger: WitnessLedger;
-  readonly honesty: readonly HonestyIndicator[];
+  honesty: readonly HonestyIndicator[];
   readonly smoothness: MeasuredSmoothness | undefined;
   strip?: TargetedPictures;
   recognizability?: MeasuredRecognizability;
@@ -133,12 +134,19 @@ export class EvaluationJobs {
           },
         );
         await emitCurve(context, name, robustAccuracyCurve(ledger), false);
-        const honesty = await this.#honesty(fetched, tested, ledger, settings.seed, signal);
         const smoothness = await this.#smoothness(fetched, tested, spec, settings.norm, signal);
         progress.set(index, `profile of ${name}`, 0.8);
-        return { name, recipe: recipe || (fetched.model.training?.recipe ?? ''), fetched, ledger, honesty, smoothness };
+        return {
+          name,
+          recipe: recipe || (fetched.model.training?.recipe ?? ''),
+          fetched,
+          ledger,
+          honesty: [],
+          smoothness,
+        };
       }),
     );
+    await this.#honesty(measured, tested, settings, signal);
     const figures = spec.figures?.omit
       ? {}
       : await this.#figures(spec, tested, measured, settings.norm, progress, context);
@@ -156,24 +164,30 @@ export class EvaluationJobs {
     return await this.#save(context, data, measured);
   }
 
+  /** Checks every profile once all are there, since each is tried with the witnesses of the others. */
   async #honesty(
-    fetched: FetchedModel,
+    measured: readonly Measured[],
     tested: TestedSamples,
-    ledger: WitnessLedger,
-    seed: number,
+    settings: ProfileSettings,
     signal: AbortSignal,
-  ): Promise<HonestyIndicator[]> {
+  ): Promise<void> {
     const epsilon = tested.dataset.defaults?.epsilon ?? 0;
-    if (budgetPosition(ledger.grid, epsilon) < 1) return [];
-    const task: HonestyTask = {
-      model: modelWeightsOf(fetched.model, fetched.weights),
-      samples: tested.samples,
-      ledger,
-      epsilon,
-      seed,
-    };
-    return await this.#run(() =>
-      this.#dependencies.pool.run<HonestyIndicator[]>('judgeHonesty', task, { signal, priority: 'job' }),
+    if (budgetPosition(settings.grid, epsilon) < 1) return;
+    await Promise.all(
+      measured.map(async (one) => {
+        const task: HonestyTask = {
+          model: modelWeightsOf(one.fetched.model, one.fetched.weights),
+          samples: tested.samples,
+          ledger: one.ledger,
+          settings,
+          others: measured.filter((other) => other !== one).map(({ ledger }) => ledger),
+          epsilon,
+          seed: settings.seed,
+        };
+        one.honesty = await this.#run(() =>
+          this.#dependencies.pool.run<HonestyIndicator[]>('judgeHonesty', task, { signal, priority: 'job' }),
+        );
+      }),
     );
   }
 

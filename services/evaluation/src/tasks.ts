@@ -58,6 +58,10 @@ export interface HonestyTask {
   readonly model: ModelWeights;
   readonly samples: Samples;
   readonly ledger: WitnessLedger;
+  /** The profile's settings. */
+  readonly settings: ProfileSettings;
+  /** Ledgers of other models over the same samples. */
+  readonly others: readonly WitnessLedger[];
   /** A positive budget of the grid. */
   readonly epsilon: number;
   readonly seed: number;
@@ -66,6 +70,8 @@ export interface HonestyTask {
 /** Checks a profile for the signs of a misleading evaluation. */
 export async function judgeHonesty(task: HonestyTask, context: TaskContext): Promise<HonestyIndicator[]> {
   return await honestyReport(models.get(task.model), task.samples, task.ledger, {
+    settings: task.settings,
+    others: task.others,
     epsilon: task.epsilon,
     seed: task.seed,
     signal: context.signal,

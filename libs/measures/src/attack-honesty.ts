@@ -1,0 +1,191 @@
+import { type AttackHooks, fgsm, type Goal, pgd, searchAttack, stepLength } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
+import { atLeast, atMost, type HonestyCheck, type HonestyIndicator, notRun } from './honesty-indicator.js';
+import { type NamedAttack, type ProfileSettings, profileAttackOptions, witnessMargin } from './profile-settings.js';
+import { type Samples, selectSamples } from './samples.js';
+
+/** The samples that stand at the compared budget, and how attacks are tried on them. */
+export interface AttackHonestyContext {
+  readonly model: Classifier;
+  /** The profile's settings: its attacks are what is checked. */
+  readonly settings: ProfileSettings;
+  /** The compared budget in pixel units. */
+  readonly epsilon: number;
+  /** All samples that the profile left standing at that budget, and the few that costly attacks are tried on. */
+  readonly standing: Samples;
+  readonly compared: Samples;
+  /** Proposals of the score-based attack per sample. */
+  readonly queries: number;
+  readonly seed: number;
+  readonly hooks: AttackHooks;
+}
+
+/** Checks a profile's attacks against others that must not do better. Throws the attacks' errors or the abort signal's reason. */
+export async function attackHonesty(context: AttackHonestyContext): Promise<HonestyIndicator[]> {
+  return [reach(context), await singleStep(context), ...(await twiceTheSteps(context)), await scoresAlone(context)];
+}
+
+function reach({ settings, epsilon }: AttackHonestyContext): HonestyIndicator {
+  const reaches = settings.attacks.map((attack) => {
+    const { step, steps } = profileAttackOptions(settings, attack, epsilon);
+    return (steps * stepLength(step, epsilon)) / epsilon;
+  });
+  return atLeast(
+    {
+      name: 'reach-of-the-attack',
+      source: 'Carlini et al. checklist; Madry et al.',
+      description: 'length of all steps of the profile’s attack over the budget: below 1 it cannot cross the ball',
+      limit: 1,
+      advice: 'Take longer steps or more of them: 2.5 budgets over all steps are usual.',
+    },
+    Math.max(...reaches),
+  );
+}
+
+async function singleStep(context: AttackHonestyContext): Promise<HonestyIndicator> {
+  const { model, settings, epsilon, standing, seed, hooks } = context;
+  const options = { ...shared(settings, seed), epsilon };
+  const result = await fgsm(model, standing.images, untargeted(standing), standing.ids, options, hooks);
+  return atMost(
+    {
+      name: 'single-step-beats-iterative',
+      source: 'Carlini et al. checklist',
+      description: 'samples that stand in the profile at the compared budget and fall to one FGSM step',
+      limit: 0,
+      advice: 'The iterative attack is broken or its gradients are masked: mend it before believing the curve.',
+    },
+    count(result.success),
+  );
+}
+
+/** The profile's first attack again, with as many and with twice as many steps, all of them taken. */
+async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndicator[]> {
+  const { model, settings, epsilon, compared, seed, hooks } = context;
+  const more: HonestyCheck = {
+    name: 'more-steps-break-more',
+    source: 'Carlini et al. checklist',
+    description:
+      'share of compared samples that stand in the profile and fall to its attack with twice the steps from another start',
+    limit: 0.02,
+    advice: 'The attack has not converged: take more steps and restarts until this stays at zero.',
+  };
+  const incomplete: HonestyCheck = {
+    name: 'incomplete-optimisation',
+    source: 'Pintor et al.',
+    description:
+      'share of the loss’s way from the image that only the second half of twice the steps goes, mean over compared samples',
+    limit: 0.2,
+    advice: 'The loss still rises when the attack ends: take more or other steps.',
+  };
+  if (compared.ids.length === 0) return [notRun(withoutStanding(more)), notRun(withoutStanding(incomplete))];
+  const attack = settings.attacks[0] as NamedAttack;
+  const { steps } = profileAttackOptions(settings, attack, epsilon);
+  const run = async (times: number): Promise<Awaited<ReturnType<typeof pgd>>> =>
+    await pgd(
+      model,
+      compared.images,
+      untargeted(compared),
+      compared.ids,
+      {
+        ...profileAttackOptions({ ...settings, seed: seed + 1 }, attack, epsilon),
+        steps: steps * times,
+        restarts: 1,
+        stop: 'all-steps',
+        keep: 'best',
+      },
+      hooks,
+    );
+  const [once, twice] = [await run(1), await run(2)];
+  let sum = 0;
+  for (const [row, before] of once.lossBefore.entries()) {
+    const whole = (twice.lossAfter[row] as number) - before;
+    const second = (twice.lossAfter[row] as number) - (once.lossAfter[row] as number);
+    sum += whole > 0 ? Math.min(1, Math.max(0, second / whole)) : 0;
+  }
+  return [atMost(more, count(twice.success) / compared.ids.length), atMost(incomplete, sum / compared.ids.length)];
+}
+
+async function scoresAlone(context: AttackHonestyContext): Promise<HonestyIndicator> {
+  const { model, settings, epsilon, compared, queries, seed, hooks } = context;
+  const check: HonestyCheck = {
+    name: 'scores-beat-gradients',
+    source: 'AutoAttack flags; Carlini et al. checklist',
+    description: `compared samples that stand in the profile and fall to Square, which sees no gradient, within ${queries} queries`,
+    limit: 0,
+    advice: 'Gradients are masked: believe the score-based attack, with thousands of queries, not the curve.',
+  };
+  if (compared.ids.length === 0) return notRun(withoutStanding(check));
+  if (![1, 2, Number.POSITIVE_INFINITY].includes(settings.norm))
+    return notRun({ ...check, advice: 'Square knows the norms 1, 2 and infinity only.' });
+  const options = { ...shared(settings, seed), epsilon, queries };
+  const result = await searchAttack(
+    { kind: 'gradients', model },
+    'square',
+    compared.images,
+    untargeted(compared),
+    compared.ids,
+    options,
+    hooks,
+  );
+  return atMost(check, count(result.success));
+}
+
+/** An l_inf budget of 1 lets every pixel take every value, so that nothing but a broken gradient or a constant model can withstand. */
+export async function wholeBox(
+  model: Classifier,
+  samples: Samples,
+  seed: number,
+  hooks: AttackHooks,
+): Promise<HonestyIndicator> {
+  const result = await pgd(
+    model,
+    samples.images,
+    untargeted(samples),
+    samples.ids,
+    {
+      epsilon: 1,
+      start: 'origin',
+      step: { kind: 'absolute', size: 0.05 },
+      steps: 40,
+      loss: 'margin',
+      seed,
+      checkAt8Bits: false,
+    },
+    hooks,
+  );
+  return atMost(
+    {
+      name: 'whole-box-robustness',
+      source: 'Carlini et al. checklist; ART security curve',
+      description: 'share of samples that withstand an attack free to set every pixel within the box',
+      limit: 0,
+      advice: 'No model can withstand it: its gradients are masked, or it says one class whatever it sees.',
+    },
+    1 - count(result.success) / samples.ids.length,
+  );
+}
+
+/** The samples at which other models' witnesses are tried: forward passes alone. */
+export function standingSamples(samples: Samples, broken: ReadonlySet<number>): Samples {
+  const positions = [...samples.ids.keys()].filter((position) => !broken.has(samples.ids[position] as number));
+  return selectSamples(samples, positions);
+}
+
+function withoutStanding(check: HonestyCheck): HonestyCheck {
+  return { ...check, advice: 'No sample stands at the compared budget, so there was nothing to try.' };
+}
+
+function shared(
+  { norm, batchSize }: ProfileSettings,
+  seed: number,
+): { norm: number; batchSize: number; seed: number; successMargin: number; checkAt8Bits: false } {
+  return { norm, batchSize, seed, successMargin: witnessMargin, checkAt8Bits: false };
+}
+
+function untargeted(samples: Samples): Goal {
+  return { kind: 'untargeted', labels: samples.labels };
+}
+
+function count(flags: Uint8Array): number {
+  return flags.reduce((sum, flag) => sum + flag, 0);
+}
