@@ -1,7 +1,7 @@
-import { type AttackHooks, fgsm, type Goal, pgd, searchAttack, stepLength } from '@percept/attacks';
+import { type AttackHooks, type AttackResult, fgsm, type Goal, pgd, searchAttack, stepLength } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
 import { atLeast, atMost, type HonestyCheck, type HonestyIndicator, notRun } from './honesty-indicator.js';
-import { type NamedAttack, type ProfileSettings, profileAttackOptions, witnessMargin } from './profile-settings.js';
+import { type NamedAttack, type ProfileSettings, profileAttackPlan, witnessMargin } from './profile-settings.js';
 import { type Samples, selectSamples } from './samples.js';
 
 /** The samples that stand at the compared budget, and how attacks are tried on them. */
@@ -26,20 +26,20 @@ export async function attackHonesty(context: AttackHonestyContext): Promise<Hone
 }
 
 function reach({ settings, epsilon }: AttackHonestyContext): HonestyIndicator {
-  const reaches = settings.attacks.map((attack) => {
-    const { step, steps } = profileAttackOptions(settings, attack, epsilon);
-    return (steps * stepLength(step, epsilon)) / epsilon;
+  const check: HonestyCheck = {
+    name: 'reach-of-the-attack',
+    source: 'Carlini et al. checklist; Madry et al.',
+    description: 'length of all steps of the profile’s attack over the budget: below 1 it cannot cross the ball',
+    limit: 1,
+    advice: 'Take longer steps or more of them: 2.5 budgets over all steps are usual.',
+  };
+  const reaches = settings.attacks.flatMap((attack) => {
+    const plan = profileAttackPlan(settings, attack, epsilon);
+    return plan.kind === 'pgd' ? [(plan.options.steps * stepLength(plan.options.step, epsilon)) / epsilon] : [];
   });
-  return atLeast(
-    {
-      name: 'reach-of-the-attack',
-      source: 'Carlini et al. checklist; Madry et al.',
-      description: 'length of all steps of the profile’s attack over the budget: below 1 it cannot cross the ball',
-      limit: 1,
-      advice: 'Take longer steps or more of them: 2.5 budgets over all steps are usual.',
-    },
-    Math.max(...reaches),
-  );
+  return reaches.length === 0
+    ? notRun({ ...check, advice: 'The profile’s attack chooses its steps itself.' })
+    : atLeast(check, Math.max(...reaches));
 }
 
 async function singleStep(context: AttackHonestyContext): Promise<HonestyIndicator> {
@@ -78,23 +78,28 @@ async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndi
     advice: 'The loss still rises when the attack ends: take more or other steps.',
   };
   if (compared.ids.length === 0) return [notRun(withoutStanding(more)), notRun(withoutStanding(incomplete))];
-  const attack = settings.attacks[0] as NamedAttack;
-  const { steps } = profileAttackOptions(settings, attack, epsilon);
-  const run = async (times: number): Promise<Awaited<ReturnType<typeof pgd>>> =>
-    await pgd(
-      model,
-      compared.images,
-      untargeted(compared),
-      compared.ids,
-      {
-        ...profileAttackOptions({ ...settings, seed: seed + 1 }, attack, epsilon),
-        steps: steps * times,
-        restarts: 1,
-        stop: 'all-steps',
-        keep: 'best',
-      },
-      hooks,
-    );
+  const plan = profileAttackPlan({ ...settings, seed: seed + 1 }, settings.attacks[0] as NamedAttack, epsilon);
+  const { images, ids } = compared;
+  if (plan.kind === 'search') {
+    const { method, options } = plan;
+    const longer = { ...options, steps: 2 * options.steps, queries: 2 * options.queries };
+    const attacked = { kind: 'gradients', model } as const;
+    const result = await searchAttack(attacked, method, images, untargeted(compared), ids, longer, hooks);
+    return [
+      atMost(more, count(result.success) / ids.length),
+      notRun({ ...incomplete, advice: 'The profile’s attack chooses its steps itself.' }),
+    ];
+  }
+  const run = async (times: number): Promise<AttackResult> => {
+    const options = {
+      ...plan.options,
+      steps: plan.options.steps * times,
+      restarts: 1,
+      stop: 'all-steps',
+      keep: 'best',
+    } as const;
+    return await pgd(model, images, untargeted(compared), ids, options, hooks);
+  };
   const [once, twice] = [await run(1), await run(2)];
   let sum = 0;
   for (const [row, before] of once.lossBefore.entries()) {
@@ -102,7 +107,7 @@ async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndi
     const second = (twice.lossAfter[row] as number) - (once.lossAfter[row] as number);
     sum += whole > 0 ? Math.min(1, Math.max(0, second / whole)) : 0;
   }
-  return [atMost(more, count(twice.success) / compared.ids.length), atMost(incomplete, sum / compared.ids.length)];
+  return [atMost(more, count(twice.success) / ids.length), atMost(incomplete, sum / ids.length)];
 }
 
 async function scoresAlone(context: AttackHonestyContext): Promise<HonestyIndicator> {

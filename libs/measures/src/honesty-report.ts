@@ -72,6 +72,9 @@ export async function honestyReport(
   ];
 }
 
+/** Searching attacks that follow the DLR loss. */
+const dlrMethods: ReadonlySet<string> = new Set(['apgd-dlr', 'apgd-t', 'autoattack']);
+
 /** What the ledger alone tells. */
 function ledgerHonesty(
   model: Classifier,
@@ -84,7 +87,9 @@ function ledgerHonesty(
   const predictions = Int32Array.from(ledger.entries, (entry) => entry.cleanPrediction);
   const labels = Int32Array.from(ledger.entries, (entry) => entry.label);
   const collapse = classCollapse(predictions, ledger.classes, labels);
-  const usesDlr = settings.attacks.some(({ options }) => options.loss === 'dlr');
+  const usesDlr = settings.attacks.some((attack) =>
+    attack.method === undefined ? attack.options.loss === 'dlr' : dlrMethods.has(attack.method),
+  );
   const dlr = {
     name: 'classes-for-dlr',
     source: 'AutoAttack flags',

@@ -198,6 +198,16 @@ describe('honestyReport', () => {
     expect(verdicts(await judge(sound()))).toMatchObject({ 'transfer-beats-own-attack': 'not-run' });
   });
 
+  it('checks a profile by a searching attack too, saying which checks mean nothing to it', async () => {
+    const search: NamedAttack = { name: 'apgd-dlr', method: 'apgd-dlr', options: { steps: 20 } };
+    expect(verdicts(await judge(sound(), { attack: search }))).toMatchObject({
+      'reach-of-the-attack': 'not-run',
+      'incomplete-optimisation': 'not-run',
+      'more-steps-break-more': 'pass',
+      'classes-for-dlr': 'pass',
+    });
+  });
+
   it('refuses to compare at a budget outside the grid', async () => {
     const samples = samplesOf(sound());
     const ledger = await profile(sound(), samples, settings());
