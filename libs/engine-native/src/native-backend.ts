@@ -3,9 +3,6 @@ import type { backend_util, DataId, DataType, TensorInfo } from '@tensorflow/tfj
 import type { Addon } from './addon.js';
 import { BufferPool } from './buffer-pool.js';
 
-/** Free memory kept for reuse at most. */
-const maximumFreeBytes = 4 * 2 ** 30;
-
 /** What the backend holds of one tensor's data. */
 interface TensorRecord {
   values?: backend_util.BackendValues;
@@ -36,7 +33,7 @@ export class NativeBackend extends MathBackendCPU {
   constructor(addon: Addon) {
     super();
     this.addon = addon;
-    this.#pool = new BufferPool((length) => addon.allocate(length), maximumFreeBytes);
+    this.#pool = new BufferPool((length) => addon.allocate(length));
   }
 
   /** Sets the threads of all kernels from now on. */

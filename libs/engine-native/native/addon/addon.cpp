@@ -1,19 +1,16 @@
 #include <node_api.h>
 #include <omp.h>
-#include <sys/mman.h>
 
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <new>
 
 #include "bindings.h"
+#include "float-memory.h"
 #include "kernels.h"
 
 namespace percept {
 namespace {
-
-constexpr size_t hugePage = size_t{2} << 20;
 
 EngineState& stateOf(napi_env env) {
   void* state = nullptr;
@@ -61,7 +58,10 @@ napi_value configure(napi_env env, napi_callback_info info) {
   });
 }
 
-void releaseFloats(napi_env, void* data, void*) { std::free(data); }
+// The hint is the array's size.
+void releaseFloats(napi_env, void* data, void* bytes) {
+  FloatMemory::free(data, reinterpret_cast<uintptr_t>(bytes));
+}
 
 /** allocate(length): a Float32Array on a cache line's boundary, its values undefined. */
 napi_value allocate(napi_env env, napi_callback_info info) {
@@ -69,14 +69,13 @@ napi_value allocate(napi_env env, napi_callback_info info) {
     const Arguments arguments(env, info);
     const size_t length = static_cast<size_t>(arguments.size(0));
     const size_t bytes = length * sizeof(float);
-    const size_t alignment = bytes >= hugePage ? hugePage : 64;
-    void* data = std::aligned_alloc(alignment, (bytes + alignment) / alignment * alignment);
-    if (data == nullptr) throw std::bad_alloc();
-    if (bytes >= hugePage) madvise(data, bytes, MADV_HUGEPAGE);
+    void* data = FloatMemory::allocate(bytes);
     napi_value buffer;
     napi_value array;
-    if (napi_create_external_arraybuffer(env, data, bytes, releaseFloats, nullptr, &buffer) != napi_ok) {
-      std::free(data);
+    if (napi_create_external_arraybuffer(env, data, bytes, releaseFloats,
+                                         reinterpret_cast<void*>(uintptr_t{bytes}),
+                                         &buffer) != napi_ok) {
+      FloatMemory::free(data, bytes);
       throw std::runtime_error("external array buffers are not allowed here");
     }
     if (napi_create_typedarray(env, napi_float32_array, length, buffer, 0, &array) != napi_ok) {
