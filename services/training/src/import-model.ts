@@ -11,13 +11,14 @@ import {
   sha256Hex,
 } from '@percept/contracts';
 import { modelSpecOf } from '@percept/messages';
-import type { ModelSpec } from '@percept/models';
+import { type ModelSpec, readTorchCheckpoint } from '@percept/models';
 import { Violations } from '@percept/platform';
 import { readSafetensors } from '@percept/tensor';
 import { canonicalWeights, networkSize } from './canonical-weights.js';
-import { unsupportedFormat } from './model-formats.js';
 import type { ModelRegistry } from './model-registry.js';
 import { checkModelName } from './validate-name.js';
+
+const importedFormats: readonly ModelFormat[] = [ModelFormat.UNSPECIFIED, ModelFormat.SAFETENSORS, ModelFormat.PYTORCH];
 
 /** The largest file that is taken, in bytes. */
 const largestFile = 1024 * 1024 * 1024;
@@ -32,7 +33,7 @@ export async function importModel(
   const header = first.done ? undefined : headerOf(first.value);
   const checked = checkHeader(header);
   const bytes = await receiveFile(chunksOf(iterator), checked);
-  const { tensors } = readSafetensors(bytes);
+  const tensors = checked.format === ModelFormat.PYTORCH ? readTorchCheckpoint(bytes) : readSafetensors(bytes).tensors;
   const spec = completeSpec(checked, networkSize(tensors));
   const { bytes: weights, parameterCount } = canonicalWeights(spec, tensors);
   const { classNames } = checked;
@@ -66,10 +67,12 @@ async function* chunksOf(rest: AsyncIterator<ModelsImportRequest>): AsyncGenerat
 
 function checkHeader(header: ModelsImportHeader | undefined): ModelsImportHeader {
   if (header === undefined) throw single('part', 'the first message must be the header');
-  if (header.format !== ModelFormat.UNSPECIFIED && header.format !== ModelFormat.SAFETENSORS) {
-    throw unsupportedFormat(header.format, 'imported');
-  }
   const violations = new Violations();
+  violations.check(
+    importedFormats.includes(header.format),
+    'header.format',
+    'must be SAFETENSORS or PYTORCH: the other formats are for export only',
+  );
   violations.requestId(header.requestId, 'header.request_id');
   checkModelName(violations, header.name, 'header.name');
   violations.check(

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   fileChunks,
   type Model,
@@ -103,9 +104,43 @@ describe('Models.Import', () => {
     expect(sha256Hex(await exported('imported'))).toBe(model?.digest);
   });
 
+  test('reads a checkpoint that PyTorch wrote', async () => {
+    const checkpoint = readFileSync(new URL('fixtures/network.pt', import.meta.url));
+    const { model } = await started.models.import(
+      importOf(checkpoint, { name: 'from-torch', format: ModelFormat.PYTORCH }),
+    );
+    expect(model?.spec).toEqual(network);
+    const expected = parameterLayout(network).map((entry): [string, HostTensor] => {
+      const shape = torchShape(entry);
+      const size = shape.reduce((product, side) => product * side, 1);
+      return [
+        entry.name,
+        {
+          dtype: 'F32',
+          shape,
+          data: Float32Array.from({ length: size }, (_, i) => (((7 * i + 3 * size) % 97) + 1) / 64),
+        },
+      ];
+    });
+    expect(model?.digest).toBe(sha256Hex(writeSafetensors(Object.fromEntries(expected))));
+  });
+
   test.each<[string, () => Iterable<ModelsImportRequest>, RegExp]>([
-    ['another format', () => importOf(new Uint8Array(3), { format: ModelFormat.PYTORCH }), /^UNIMPLEMENTED: PyTorch/],
-    ['bytes that are no safetensors', () => importOf(new Uint8Array(30)), /^INVALID_ARGUMENT: not a sound safetensors/],
+    [
+      'a format for export only',
+      () => importOf(new Uint8Array(3), { format: ModelFormat.ONNX }),
+      /^INVALID_ARGUMENT: header\.format: must be SAFETENSORS or PYTORCH/,
+    ],
+    [
+      'bytes that are no PyTorch checkpoint',
+      () => importOf(new Uint8Array(30), { format: ModelFormat.PYTORCH }),
+      /^INVALID_ARGUMENT: chunk: not a readable PyTorch checkpoint/,
+    ],
+    [
+      'bytes that are no safetensors',
+      () => importOf(new Uint8Array(30)),
+      /^INVALID_ARGUMENT: chunk: not a sound safetensors/,
+    ],
     [
       'a missing tensor',
       () => importOf(writeSafetensors(without(weights(1), 'layer2.1.bn1.bias'))),

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
+import { type ServiceReport, serviceBenchmarks } from './benchmarks/services.js';
 import { startOurs, stepBenchmarks } from './benchmarks/steps.js';
 import type { Contender } from './contender.js';
 import { interleave, type Timing } from './interleave.js';
@@ -36,7 +37,7 @@ async function measure(name: string, step: (work: StepWork) => void, options: Be
 
 async function main(args: readonly string[]): Promise<void> {
   const options = parseBenchOptions(args);
-  const known = Object.keys(stepBenchmarks);
+  const known = [...Object.keys(stepBenchmarks), ...Object.keys(serviceBenchmarks)];
   const unknown = options.names.filter((name) => !known.includes(name));
   if (options.names.length === 0 || unknown.length > 0) {
     const problem = unknown.length > 0 ? `unknown benchmark ${unknown.join(', ')}` : 'name at least one benchmark';
@@ -47,8 +48,15 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(
     `${cpu}; PreActResNet18 of width ${width}, batch ${batch}, float32, ${threads} threads, ${rounds} rounds`,
   );
-  const results: Result[] = [];
+  const results: (Result | ({ readonly name: string } & ServiceReport))[] = [];
   for (const name of options.names) {
+    const ofServices = serviceBenchmarks[name];
+    if (ofServices !== undefined) {
+      const report = await ofServices(options);
+      results.push({ name, ...report });
+      console.log([`${name}:`, ...report.lines].join('\n  '));
+      continue;
+    }
     const result = await measure(name, stepBenchmarks[name] as (work: StepWork) => void, options);
     results.push(result);
     console.log(`${name}: median [min, max] per step`);

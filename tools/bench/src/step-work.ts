@@ -7,7 +7,8 @@ const epsilon = 8 / 255;
 const stepSize = 2 / 255;
 const optimiser = { learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 };
 
-function specOf(width: number): ModelSpec {
+/** PreActResNet18 of a width, for CIFAR-10. */
+export function specOf(width: number): ModelSpec {
   return {
     architecture: 'preact-resnet',
     width,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BenchUsageError, parseBenchOptions } from '../src/options.js';
-import { summarise } from '../src/summary.js';
+import { percentile, summarise } from '../src/summary.js';
 
 describe('the options of the benchmarks', () => {
   test('have defaults: width 64, batch 64, two threads, no peer', () => {
@@ -49,5 +49,21 @@ describe('the summary of timings', () => {
 
   test('needs at least one timing', () => {
     expect(() => summarise([])).toThrow(RangeError);
+  });
+});
+
+describe('percentile', () => {
+  test.each([
+    [0.5, 2],
+    [0.75, 3],
+    [0.99, 4],
+    [1, 4],
+    [0, 1],
+  ])('gives at %d the smallest value that enough values do not exceed', (share, expected) => {
+    expect(percentile([3, 1, 4, 2], share)).toBe(expected);
+  });
+
+  test('refuses an empty list', () => {
+    expect(() => percentile([], 0.5)).toThrow(RangeError);
   });
 });

@@ -1,10 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { ModelFormat } from '@percept/contracts';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileChunks, ModelFormat, ModelsImportHeader, type ModelsImportRequest } from '@percept/contracts';
 import type { Command } from 'commander';
+import { UsageError } from '../exit-code.js';
 import { print, withClient, withClientOptions } from '../global-options.js';
 import { formatTable } from '../table.js';
 
-/** `percept models list | show | export | delete`. */
+/** `percept models list | show | export | import | delete`. */
 export function addModels(program: Command): void {
   const models = program.command('models').description('trained models');
   withClientOptions(models.command('list').description('list the models')).action(async (options) => {
@@ -50,6 +52,43 @@ export function addModels(program: Command): void {
       });
     },
   );
+  withClientOptions(
+    models
+      .command('import <name> <file>')
+      .description('register weights made elsewhere: safetensors, or a PyTorch checkpoint'),
+  )
+    .requiredOption('--dataset <name>', 'the data set whose image size, normalisation and class names the model takes')
+    .option('--description <text>', 'free text', '')
+    .action(async (name: string, file: string, options) => {
+      const format = importFormat(file);
+      const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+        throw new UsageError(
+          `${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
+        );
+      });
+      await withClient(options, async (client, signal) => {
+        const { dataset } = await client.dataset.get({ name: options.dataset });
+        const header = ModelsImportHeader.fromPartial({
+          name,
+          format,
+          spec: {
+            height: dataset?.height ?? 0,
+            widthPixels: dataset?.width ?? 0,
+            mean: dataset?.defaults?.mean ?? [],
+            std: dataset?.defaults?.std ?? [],
+          },
+          classNames: dataset?.classNames ?? [],
+          description: options.description,
+          sizeBytes: bytes.byteLength,
+        });
+        const parts = function* (): Generator<ModelsImportRequest> {
+          yield { part: { $case: 'header', value: header } };
+          for (const chunk of fileChunks(path.basename(file), bytes)) yield { part: { $case: 'chunk', value: chunk } };
+        };
+        const { model } = await client.models.import(parts(), { signal, timeoutMs: 600_000 });
+        print(options, model, () => `${model?.name}@${model?.version}  ${model?.id}`);
+      });
+    });
   withClientOptions(models.command('delete <model>').description('delete a model')).action(
     async (model: string, options) => {
       await withClient(options, async (client) => {
@@ -58,4 +97,18 @@ export function addModels(program: Command): void {
       });
     },
   );
+}
+
+const importFormats: Readonly<Record<string, ModelFormat>> = {
+  '.safetensors': ModelFormat.SAFETENSORS,
+  '.pt': ModelFormat.PYTORCH,
+  '.pth': ModelFormat.PYTORCH,
+  '.ckpt': ModelFormat.PYTORCH,
+};
+
+function importFormat(file: string): ModelFormat {
+  const format = importFormats[path.extname(file)];
+  if (format === undefined)
+    throw new UsageError(`${file}: the name must end in one of ${Object.keys(importFormats).join(', ')}`);
+  return format;
 }
