@@ -25,6 +25,8 @@ export interface JobServiceConfig extends ChassisConfig {
   readonly engine: EngineName | undefined;
   readonly workers: number;
   readonly threads: number;
+  /** Seconds. */
+  readonly lease: number;
 }
 
 const address = (service: string): ConfigVariable<string> =>
@@ -63,5 +65,12 @@ export const jobServiceConfig: ConfigTable<JobServiceConfig> = {
     minimum: 1,
     maximum: 1_024,
     default: availableParallelism(),
+  }),
+  lease: integer({
+    env: 'PERCEPT_LEASE_SECONDS',
+    description: 'How long a job or shard counts as alive without a sign of its worker; the same in every process.',
+    minimum: 1,
+    maximum: 3_600,
+    default: 30,
   }),
 };

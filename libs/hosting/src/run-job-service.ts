@@ -14,6 +14,7 @@ export interface JobServiceEnvironment {
   readonly engine?: EngineName;
   readonly workers: number;
   readonly threads: number;
+  readonly leaseMs: number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -62,6 +63,7 @@ export async function runJobService({
           endpoints: endpointsOf(config),
           workers: config.workers,
           threads: config.threads,
+          leaseMs: config.lease * 1_000,
           onError,
           ...(config.engine === undefined ? {} : { engine: config.engine }),
         });

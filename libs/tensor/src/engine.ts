@@ -21,6 +21,11 @@ export interface EngineInfo {
   readonly warning?: string;
 }
 
+/** What two engines must share to give the same bits: name, version, path, threads and processor. */
+export function engineFingerprint({ name, version, path, threads, cpu }: EngineInfo): string {
+  return [name, version, path, `${threads} threads`, cpu].join(', ');
+}
+
 export interface EngineOptions {
   /** Absent: native where it can be loaded, cpu otherwise. */
   readonly engine?: EngineName;

@@ -12,6 +12,7 @@ export {
   type EngineName,
   type EngineOptions,
   EngineUnavailableError,
+  engineFingerprint,
   engineNames,
   selectEngine,
 } from './engine.js';

@@ -33,11 +33,14 @@ export interface AttackAsked {
   readonly includeOriginals: boolean;
 }
 
+/** Runs tasks of `tasks.ts`, here or in other processes. */
+export type Computing = Pick<ComputePool, 'engine' | 'run'>;
+
 /** Where an attack gets what it needs. */
 export interface AttackDependencies {
   readonly models: ModelGateway;
   readonly datasets: DatasetGateway;
-  readonly pool: ComputePool;
+  readonly pool: Computing;
 }
 
 /** A validated attack, ready to be computed. */
@@ -140,7 +143,7 @@ function contractField(field: string): string {
 /** Computes a prepared attack in a compute worker. */
 export async function computeAttack(
   prepared: PreparedAttack,
-  pool: ComputePool,
+  pool: Computing,
   how: { signal: AbortSignal; priority: 'interactive' | 'job'; onEvent?: (event: AttackTaskEvent) => void },
 ): Promise<{ result: DomainResult; wallSeconds: number }> {
   const { fetched, resolved, goal, plan } = prepared;
@@ -166,7 +169,7 @@ export async function computeAttack(
 export function answerAttack(
   prepared: PreparedAttack,
   result: DomainResult,
-  pool: ComputePool,
+  pool: Computing,
   wallSeconds: number,
 ): AttackResult {
   const { fetched, resolved, goal, plan, asked } = prepared;

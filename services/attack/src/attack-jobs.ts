@@ -14,11 +14,12 @@ import {
 } from '@percept/contracts';
 import { type JobContext, type JobQueue, type JobRepository, toJob } from '@percept/jobs';
 import { Violations } from '@percept/platform';
-import { findObject, type Store } from '@percept/store';
+import { ConditionFailedError, findObject, type Store } from '@percept/store';
 import {
   type AttackAsked,
   type AttackDependencies,
   answerAttack,
+  type Computing,
   computeAttack,
   prepareAttack,
 } from './attack-call.js';
@@ -28,6 +29,9 @@ export const attackJobKind = 'attack';
 
 /** Images per shard: fixed, so that results do not depend on who computes them. */
 const shardImages = 200;
+
+/** Shards of one job that are on the queue or being computed at once. */
+const shardsAtOnce = 32;
 
 /** The most images of one job. */
 const jobImages = 100_000;
@@ -94,23 +98,29 @@ export class AttackJobs {
     }
   }
 
-  /** Does the work of a job; shards that an earlier attempt stored are not computed again. */
-  async handle(context: JobContext): Promise<JobResult> {
+  /** Does the work of a job, several shards at once wherever `computing` runs them; shards that an earlier attempt stored are not computed again. */
+  async handle(context: JobContext, computing: Computing): Promise<JobResult> {
     if (context.spec.spec?.$case !== 'attack') throw rpcError('INTERNAL', 'an attack job needs an attack spec');
     const spec = context.spec.spec.value;
     const total = await this.#countImages(spec, context.signal);
-    const results: AttackResult[] = [];
-    for (let first = 0; first < total; first += shardImages) {
-      context.signal.throwIfAborted();
-      const key = shardKey(context.job.id, first);
-      const stored = await findObject(this.#store, key);
-      results.push(
-        stored === undefined
-          ? await this.#attackShard(spec, first, total, key, context)
-          : AttackResult.decode(stored.bytes),
-      );
-      context.progress({ done: Math.min(total, first + shardImages), total, unit: 'images', message: 'attacking' });
-    }
+    const results: AttackResult[] = new Array(Math.ceil(total / shardImages));
+    const left = [...results.keys()];
+    let done = 0;
+    const lane = async (): Promise<void> => {
+      for (let shard = left.shift(); shard !== undefined; shard = left.shift()) {
+        context.signal.throwIfAborted();
+        const first = shard * shardImages;
+        const key = shardKey(context.job.id, first);
+        const stored = await findObject(this.#store, key);
+        results[shard] =
+          stored === undefined
+            ? await this.#attackShard(spec, first, total, key, context, computing, () => done)
+            : AttackResult.decode(stored.bytes);
+        done += Math.min(shardImages, total - first);
+        context.progress({ done, total, unit: 'images', message: 'attacking' });
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(shardsAtOnce, left.length) }, lane));
     const summary = joinSummaries(results);
     await context.emit({
       $case: 'log',
@@ -138,24 +148,32 @@ export class AttackJobs {
     total: number,
     key: string,
     context: JobContext,
+    computing: Computing,
+    imagesDone: () => number,
   ): Promise<AttackResult> {
     const prepared = await this.#prepareShard(spec, first, Math.min(shardImages, total - first), context.signal);
-    const { result, wallSeconds } = await computeAttack(prepared, this.#dependencies.pool, {
+    const { result, wallSeconds } = await computeAttack(prepared, computing, {
       signal: context.signal,
       priority: 'job',
       onEvent: (event) => {
         if (event.kind !== 'progress') return;
         context.progress({
-          done: first,
+          done: imagesDone(),
           total,
           unit: 'images',
           message: `step ${event.step}, ${event.succeeded} of ${event.images} reached the goal`,
         });
       },
     });
-    const answer = answerAttack(prepared, result, this.#dependencies.pool, wallSeconds);
-    await this.#store.put(key, AttackResult.encode(answer).finish());
-    return answer;
+    const answer = answerAttack(prepared, result, computing, wallSeconds);
+    try {
+      await this.#store.putIfAbsent(key, AttackResult.encode(answer).finish());
+      return answer;
+    } catch (error) {
+      if (!(error instanceof ConditionFailedError)) throw error;
+      // A worker that was presumed dead wrote the same images, with its own times: what is there stays.
+      return AttackResult.decode((await this.#store.get(key)).bytes);
+    }
   }
 
   async #prepareShard(

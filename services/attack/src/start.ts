@@ -1,9 +1,9 @@
 import type { Bus } from '@percept/bus';
-import { type ComputePool, createComputePool } from '@percept/compute';
+import { type ComputePool, createComputePool, type RunOptions } from '@percept/compute';
 import { DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
-import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
+import { JobQueue, JobRepository, type JobRunner, ShardGathering, ShardWorker, startJobRunner } from '@percept/jobs';
 import type { Store } from '@percept/store';
-import type { EngineName } from '@percept/tensor';
+import { type EngineName, engineFingerprint } from '@percept/tensor';
 import { AttackJobs, attackJobKind } from './attack-jobs.js';
 import { attackService } from './attack-service.js';
 
@@ -16,6 +16,8 @@ export interface StartAttackOptions {
   readonly engine?: EngineName;
   readonly workers: number;
   readonly threads: number;
+  /** How long a job and a shard count as alive without a sign of their worker. Default 30,000. */
+  readonly leaseMs?: number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -31,22 +33,42 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
     ...(engine ? { engine } : {}),
   });
   const repository = new JobRepository(store);
+  const sharing = { bus, store, group: 'attack', engine: engineFingerprint(pool.engine), onError: options.onError };
+  const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
   const jobs = new AttackJobs({ models, datasets, pool }, store, repository, new JobQueue(repository, bus));
   let runner: JobRunner | undefined;
+  let shardWorker: ShardWorker | undefined;
   return {
     services: [attackService({ models, datasets, pool }, jobs)],
     kinds: [attackJobKind],
     start: () => {
+      shardWorker = new ShardWorker({
+        ...sharing,
+        ...lease,
+        repository,
+        concurrency: workers,
+        compute: (task, input, how) => pool.run(task, input, { ...how, priority: 'job' }),
+      });
       runner = startJobRunner({
+        ...lease,
         repository,
         bus,
-        handlers: { [attackJobKind]: (context) => jobs.handle(context) },
+        handlers: {
+          [attackJobKind]: (context) =>
+            ShardGathering.during(context, sharing, (shards) =>
+              jobs.handle(context, {
+                engine: pool.engine,
+                run: <Output>(task: string, input: unknown, how?: RunOptions) => shards.run<Output>(task, input, how),
+              }),
+            ),
+        },
         concurrency: workers,
         onError: options.onError,
       });
     },
     close: async () => {
       await runner?.close();
+      await shardWorker?.close();
       await pool.close();
       models.close();
       datasets.close();

@@ -120,19 +120,11 @@ export class EvaluationJobs {
       spec.models.map(async ({ displayName, recipe }, index): Promise<Measured> => {
         const fetched = models[index] as FetchedModel;
         const name = displayName || fetched.model.name;
-        const ledger = await profileModel(
-          fetched,
-          tested,
-          settings,
-          `evaluation-shards/${context.job.id}/${String(index).padStart(2, '0')}`,
-          this.#dependencies,
-          this.#run,
-          {
-            signal,
-            onFraction: (fraction) => progress.set(index, `profile of ${name}`, fraction * 0.75),
-            onCurve: (curve) => progress.curve(name, curve),
-          },
-        );
+        const ledger = await profileModel(fetched, tested, settings, this.#dependencies, this.#run, {
+          signal,
+          onFraction: (fraction) => progress.set(index, `profile of ${name}`, fraction * 0.75),
+          onCurve: (curve) => progress.curve(name, curve),
+        });
         await emitCurve(context, name, robustAccuracyCurve(ledger), false);
         const smoothness = await this.#smoothness(fetched, tested, spec, settings.norm, signal);
         progress.set(index, `profile of ${name}`, 0.8);

@@ -15,7 +15,6 @@ import {
   wilsonInterval,
 } from '@percept/measures';
 import { modelWeightsOf } from '@percept/messages';
-import { findObject, type Store } from '@percept/store';
 import { type HostTensor, readSafetensors, writeSafetensors } from '@percept/tensor';
 import type { ProfileTask, ProfileTaskEvent } from './tasks.js';
 
@@ -23,8 +22,8 @@ import type { ProfileTask, ProfileTaskEvent } from './tasks.js';
 export interface EvaluationDependencies {
   readonly models: ModelGateway;
   readonly datasets: DatasetGateway;
-  readonly pool: ComputePool;
-  readonly store: Store;
+  /** Runs tasks of `tasks.ts`, here or in other processes. */
+  readonly pool: Pick<ComputePool, 'engine' | 'run'>;
 }
 
 /** Samples per shard of a profile: fixed, so that results do not depend on who computes them. */
@@ -82,14 +81,12 @@ export interface ProfileFollower {
 }
 
 /**
- * Profiles one model over shards of fixed composition; shards that were stored under `prefix` are not computed again.
- * `limit` shards are under way at once.
+ * Profiles one model over shards of fixed composition, as many at once as `run` lets through.
  */
 export async function profileModel(
   fetched: FetchedModel,
   { samples }: TestedSamples,
   settings: ProfileSettings,
-  prefix: string,
   dependencies: EvaluationDependencies,
   run: <Result>(work: () => Promise<Result>) => Promise<Result>,
   follower: ProfileFollower,
@@ -106,11 +103,8 @@ export async function profileModel(
   const ledgers = await Promise.all(
     shards.map((shard, i) =>
       run(async () => {
-        const key = `${prefix}-${String(i).padStart(4, '0')}.safetensors`;
-        const stored = await findObject(dependencies.store, key);
-        if (stored !== undefined) return decodeLedger(stored.bytes);
         const task: ProfileTask = { model: modelWeightsOf(fetched.model, fetched.weights), samples: shard, settings };
-        const ledger = await dependencies.pool.run<WitnessLedger>('profileShard', task, {
+        return await dependencies.pool.run<WitnessLedger>('profileShard', task, {
           signal: follower.signal,
           priority: 'job',
           onProgress: (event) => {
@@ -120,8 +114,6 @@ export async function profileModel(
             follow();
           },
         });
-        await dependencies.store.put(key, encodeLedger(ledger));
-        return ledger;
       }).then((ledger) => {
         fractions[i] = 1;
         curves[i] = robustAccuracyCurve(ledger);

@@ -1,9 +1,17 @@
 import type { Bus } from '@percept/bus';
-import { createComputePool } from '@percept/compute';
+import { createComputePool, type RunOptions } from '@percept/compute';
 import { DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
-import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
+import {
+  type JobHandler,
+  JobQueue,
+  JobRepository,
+  type JobRunner,
+  ShardGathering,
+  ShardWorker,
+  startJobRunner,
+} from '@percept/jobs';
 import type { Store } from '@percept/store';
-import type { EngineName } from '@percept/tensor';
+import { type EngineName, engineFingerprint } from '@percept/tensor';
 import { EvaluationJobs, evaluationJobKinds } from './evaluation-jobs.js';
 import { evaluationService } from './evaluation-service.js';
 import { Reports } from './reports.js';
@@ -17,8 +25,13 @@ export interface StartEvaluationOptions {
   readonly engine?: EngineName;
   readonly workers: number;
   readonly threads: number;
+  /** How long a job and a shard count as alive without a sign of their worker. Default 30,000. */
+  readonly leaseMs?: number;
   readonly onError: (error: unknown) => void;
 }
+
+/** Shards of one job that are on the queue or being computed at once. */
+const shardsAtOnce = 256;
 
 /** Builds the evaluation service; its jobs run once `start` is called. */
 export async function startEvaluation(options: StartEvaluationOptions): Promise<ServiceParts> {
@@ -34,16 +47,38 @@ export async function startEvaluation(options: StartEvaluationOptions): Promise<
   });
   const repository = new JobRepository(store);
   const reports = new Reports(store);
-  const jobs = new EvaluationJobs({ models, datasets, pool, store }, reports, workers);
+  const sharing = { bus, store, group: 'evaluation', engine: engineFingerprint(pool.engine), onError: options.onError };
+  const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
+  /** Every task of the job is a shard for whichever worker is free, this process's among them. */
+  const handle =
+    (kind: (typeof evaluationJobKinds)[number]): JobHandler =>
+    (context) =>
+      ShardGathering.during(context, sharing, (shards) => {
+        const spread = {
+          engine: pool.engine,
+          run: <Output>(task: string, input: unknown, how?: RunOptions) => shards.run<Output>(task, input, how),
+        };
+        return new EvaluationJobs({ models, datasets, pool: spread }, reports, shardsAtOnce).handlers[kind](context);
+      });
   let runner: JobRunner | undefined;
+  let shardWorker: ShardWorker | undefined;
   return {
     services: [evaluationService(new JobQueue(repository, bus), reports)],
     kinds: evaluationJobKinds,
     start: () => {
-      runner = startJobRunner({ repository, bus, handlers: jobs.handlers, onError: options.onError });
+      shardWorker = new ShardWorker({
+        ...sharing,
+        ...lease,
+        repository,
+        concurrency: workers,
+        compute: (task, input, how) => pool.run(task, input, { ...how, priority: 'job' }),
+      });
+      const handlers = Object.fromEntries(evaluationJobKinds.map((kind) => [kind, handle(kind)]));
+      runner = startJobRunner({ repository, bus, handlers, onError: options.onError, ...lease });
     },
     close: async () => {
       await runner?.close();
+      await shardWorker?.close();
       await pool.close();
       models.close();
       datasets.close();

@@ -19,6 +19,8 @@ export interface StartTrainingOptions {
   /** Trainings at a time, each in a compute worker of its own. */
   readonly workers: number;
   readonly threads: number;
+  /** How long a job counts as alive without a sign of its worker. Default 30,000. */
+  readonly leaseMs?: number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -46,6 +48,7 @@ export async function startTraining(options: StartTrainingOptions): Promise<Serv
         handlers: { [trainingJobKind]: (context) => trainingJob(context, dependencies) },
         concurrency: workers,
         onError,
+        ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
       });
     },
     close: async () => {

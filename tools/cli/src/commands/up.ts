@@ -24,6 +24,8 @@ export function addUp(program: Command): void {
     .option('--workers <n>', 'compute workers per service', parseCount, 1)
     .option('--threads <n>', "threads of each worker's engine", parseCount, cores)
     .option('--attack-workers <n>', 'attack workers of their own (with --distributed)', parseCount, 1)
+    .option('--evaluation-workers <n>', 'evaluation workers of their own (with --distributed)', parseCount, 0)
+    .option('--training-workers <n>', 'training workers of their own (with --distributed)', parseCount, 0)
     .option('--log-level <level>', 'least serious level that is logged', 'warn')
     .action(async (options) => {
       const common = {
@@ -36,7 +38,13 @@ export function addUp(program: Command): void {
       };
       const stopped = untilSignal();
       const running = options.distributed
-        ? await startDistributed({ ...common, attackWorkers: options.attackWorkers, logLevel: options.logLevel })
+        ? await startDistributed({
+            ...common,
+            attackWorkers: options.attackWorkers,
+            evaluationWorkers: options.evaluationWorkers,
+            trainingWorkers: options.trainingWorkers,
+            logLevel: options.logLevel,
+          })
         : await startEmbedded({ ...common, port: options.port, logLevel: options.logLevel });
       const addresses = Object.entries({ ...running.endpoints, inference: running.inference });
       const single = new Set(Object.values(running.endpoints)).size === 1;

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { launchNatsServer } from '@percept/bus';
+import { launchNatsServer, type NatsServer } from '@percept/bus';
 import { connect, DatasetService } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
 import { type Closable, closeAll, createLogger, type LogLevel } from '@percept/platform';
-import { launchVersityGateway } from '@percept/store';
+import { launchVersityGateway, type VersityGateway } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { type RunningPercept, removeEndpoints, writeEndpoints } from './endpoints-file.js';
 import { freePort } from './free-port.js';
@@ -18,16 +18,38 @@ export interface DistributedOptions {
   readonly workers: number;
   readonly threads: number;
   readonly attackWorkers: number;
+  /** Evaluation workers beside the evaluation service. Default 0. */
+  readonly evaluationWorkers?: number;
+  /** Training workers beside the training service. Default 0. */
+  readonly trainingWorkers?: number;
+  /** Seconds after which a worker without a sign counts as dead. Default 30. */
+  readonly leaseSeconds?: number;
   readonly dashboard: { readonly port: number } | undefined;
   readonly logLevel: LogLevel;
 }
 
 /** Running processes. */
 export interface Distributed extends RunningPercept {
-  /** Rejects when a process ends by itself. */
+  /** Rejects when a service ends by itself; workers may come and go. */
   readonly failed: Promise<never>;
+  readonly nats: NatsServer;
+  readonly s3: VersityGateway;
+  /** Starts one more worker; nothing else notices but by its work. */
+  startWorker(group: WorkerGroup): WorkerProcess;
   close(): Promise<void>;
 }
+
+/** What workers there are, by the argument of `--worker`. */
+export type WorkerGroup = 'attack' | 'train' | 'evaluate';
+
+/** A worker in a process of its own. */
+export interface WorkerProcess extends Closable {
+  readonly pid: number | undefined;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<void>;
+}
+
+const workerServices = { attack: 'attack', train: 'training', evaluate: 'evaluation' } as const;
 
 /** A process that does not end on SIGTERM within this time is killed. */
 const endMs = 15_000;
@@ -74,6 +96,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
       PERCEPT_WORKERS: String(options.workers),
       PERCEPT_THREADS: String(options.threads),
       PERCEPT_LOG_LEVEL: options.logLevel,
+      ...(options.leaseSeconds === undefined ? {} : { PERCEPT_LEASE_SECONDS: String(options.leaseSeconds) }),
       ...(options.engine ? { PERCEPT_ENGINE: options.engine } : {}),
     };
     const start = (service: string, more: Record<string, string>, args: readonly string[] = []): void => {
@@ -81,7 +104,22 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     };
     for (const [service, at] of Object.entries({ ...endpoints, inference }))
       start(service, { PERCEPT_PORT: at.split(':').at(-1) as string });
-    for (let i = 0; i < options.attackWorkers; i++) start('attack', { PERCEPT_PORT: '0' }, ['--worker', 'attack']);
+    const startWorker = (group: WorkerGroup): WorkerProcess => {
+      const worker = childProcess(
+        `${group} worker`,
+        [mainOf(workerServices[group]), '--worker', group],
+        { ...environment, PERCEPT_PORT: '0' },
+        () => undefined,
+      );
+      owned.push(worker);
+      return worker;
+    };
+    const startWorkers = (group: WorkerGroup, count: number): void => {
+      for (let i = 0; i < count; i++) startWorker(group);
+    };
+    startWorkers('attack', options.attackWorkers);
+    startWorkers('evaluate', options.evaluationWorkers ?? 0);
+    startWorkers('train', options.trainingWorkers ?? 0);
     if (options.dashboard) {
       start('dashboard', { PERCEPT_DASHBOARD_HOST: host, PERCEPT_DASHBOARD_PORT: String(options.dashboard.port) });
     }
@@ -93,7 +131,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     };
     await writeEndpoints(dataFolder, running);
     owned.push({ close: () => removeEndpoints(dataFolder) });
-    return { ...running, failed, close: () => closeAll(owned, log) };
+    return { ...running, failed, nats, s3, startWorker, close: () => closeAll(owned, log) };
   } catch (error) {
     await closeAll(owned, log);
     throw error;
@@ -105,7 +143,7 @@ function childProcess(
   args: readonly string[],
   environment: Record<string, string>,
   fail: (error: Error) => void,
-): Closable {
+): WorkerProcess {
   const child = spawn(process.execPath, [...args], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -120,6 +158,8 @@ function childProcess(
     });
   });
   return {
+    pid: child.pid,
+    ended,
     close: async () => {
       closing = true;
       child.kill('SIGTERM');
