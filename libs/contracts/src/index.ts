@@ -152,6 +152,7 @@ export {
   EvaluationService,
   EvaluationSubmitRequest,
   EvaluationSubmitResponse,
+  PairedTest,
 } from './gen/percept/v1/evaluation.js';
 export {
   FigureSettings,

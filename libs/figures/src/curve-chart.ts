@@ -8,6 +8,8 @@ export interface ChartSeries {
   readonly colour: string;
   readonly dashed: boolean;
   readonly curve: readonly CurvePoint[];
+  /** A second curve of the same model, drawn thin and dotted. */
+  readonly faint?: readonly CurvePoint[];
   /** Budgets to mark on the curve with a dot, where the grid has them. */
   readonly marks?: readonly number[];
 }
@@ -58,6 +60,13 @@ export function curveChart(
     const upper = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.upper)}`);
     const lower = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.lower)}`).reverse();
     body.push(`<polygon points="${[...upper, ...lower].join(' ')}" fill="${colour}" fill-opacity="0.12"/>`);
+  }
+  for (const { faint = [], colour } of series) {
+    if (faint.length === 0) continue;
+    const points = faint.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.estimate)}`).join(' ');
+    body.push(
+      `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="1.25" stroke-dasharray="1.5 3" stroke-linecap="round"/>`,
+    );
   }
   for (const { curve, colour, dashed } of series) {
     const points = curve.map(({ epsilon, accuracy }) => `${x(epsilon)},${y(accuracy.estimate)}`).join(' ');

@@ -12,6 +12,7 @@ export function figure41Svg({ models, dataset }: ReportData): string {
       colour: colours[i] as string,
       dashed: model.collapse.collapsed,
       curve: model.profile.curve,
+      ...(model.profile.eightBit ? { faint: model.profile.eightBit } : {}),
     }),
   );
   const grid = models.flatMap(({ profile }) => profile.curve.map(({ epsilon }) => epsilon));
@@ -19,10 +20,15 @@ export function figure41Svg({ models, dataset }: ReportData): string {
   const legend = chartLegend(series, frame.left, frame.top + frame.height + 64, frame.width);
   return svgDocument(800, frame.top + frame.height + 66 + legend.height, 'Figure 4.1: robust accuracy profiles', [
     svgText(16, 26, 'Figure 4.1: robust accuracy profiles', { size: 15, bold: true }),
-    svgText(16, 45, `${dataset.samples} images of the ${dataset.split} split; bands are 95 % Wilson intervals`, {
-      size: 11,
-      fill: 'soft',
-    }),
+    svgText(
+      16,
+      45,
+      `${dataset.samples} images of the ${dataset.split} split; bands are 95 % Wilson intervals${models.some(({ profile }) => profile.eightBit) ? '; thin dots: attacks that survive 8 bits' : ''}`,
+      {
+        size: 11,
+        fill: 'soft',
+      },
+    ),
     ...curveChart(series, frame, dataset.trainingEpsilon, budgetUnitOf(grid, dataset.norm)),
     ...legend.body,
   ]);

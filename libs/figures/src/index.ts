@@ -10,4 +10,5 @@ export type { JudgeRecord, ReportData, ReportDataset, ReportModel } from './repo
 export { type RunRecord, reportJson, runJson } from './report-json.js';
 export { type RenderedReport, renderReport } from './report-page.js';
 export { type RunSummary, summarise } from './report-summary.js';
+export { robustBenchFiles } from './robustbench-files.js';
 export { smoothnessTable } from './smoothness-table.js';

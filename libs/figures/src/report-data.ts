@@ -5,6 +5,7 @@ import type {
   HonestyIndicator,
   LemmaCheck,
   NamedAttack,
+  PairedComparison,
   Recognizability,
   SampleSmoothness,
   SmoothnessEstimates,
@@ -30,6 +31,8 @@ export interface ReportData {
   };
   /** The models that judged recognizability, where it was measured. */
   readonly judges?: readonly JudgeRecord[];
+  /** Pairs of models at the training budget, compared sample by sample. */
+  readonly comparisons?: readonly (PairedComparison & { readonly first: string; readonly second: string })[];
   /** Every setting of the evaluation, plain JSON. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly engine: { readonly name: string; readonly version: string; readonly path: string; readonly threads: number };
@@ -87,6 +90,8 @@ export interface ReportModel {
     readonly strategy: string;
     readonly attacks: readonly NamedAttack[];
     readonly curve: readonly CurvePoint[];
+    /** The curve against witnesses that survive rounding to 8 bits. */
+    readonly eightBit?: readonly CurvePoint[];
     readonly gradientImageSteps: number;
     readonly forwardImagePasses: number;
     readonly rejectedWitnesses: number;
@@ -130,9 +135,12 @@ export interface ReportModel {
 
 /** The curve's point at the training budget, where the grid has it. */
 export function pointAtTrainingBudget(model: ReportModel, { trainingEpsilon }: ReportDataset): CurvePoint | undefined {
-  return model.profile.curve.find(
-    ({ epsilon }) => Math.abs(epsilon - trainingEpsilon) <= 1e-9 * Math.max(1, trainingEpsilon),
-  );
+  return curvePointAt(model.profile.curve, trainingEpsilon);
+}
+
+/** A curve's point at a budget, where its grid has it. */
+export function curvePointAt(curve: readonly CurvePoint[], budget: number): CurvePoint | undefined {
+  return curve.find(({ epsilon }) => Math.abs(epsilon - budget) <= 1e-9 * Math.max(1, budget));
 }
 
 /** Every budget that any of the models was measured at. */

@@ -5,7 +5,14 @@ import { budgetText, percent, significant } from './number-format.js';
 import { budgetsOf, type ReportData, type ReportModel } from './report-data.js';
 import { reportStyle } from './report-style.js';
 import { summarise } from './report-summary.js';
-import { honestyTable, modelTable, perClassTable, perTargetTable, recognizabilityTable } from './report-tables.js';
+import {
+  honestyTable,
+  modelTable,
+  pairedTable,
+  perClassTable,
+  perTargetTable,
+  recognizabilityTable,
+} from './report-tables.js';
 import { escapeText } from './svg.js';
 
 /** The report as one page that needs nothing else: no script, no font, no address outside itself. */
@@ -69,7 +76,7 @@ function scrolling(label: string, content: string, kind = 'scroll'): string {
 function tableNotes(data: ReportData): string {
   const { dataset, models } = data;
   const notes = [
-    `Accuracy counts all ${dataset.samples} images, and one that is wrong without any attack counts as broken at every budget. Small figures below a share are its 95 % Wilson interval; n is the number of images.`,
+    `Accuracy counts all ${dataset.samples} images, and one that is wrong without any attack counts as broken at every budget. Small figures below a share are its 95 % Wilson interval; n is the number of images; “8-bit” counts only attacks that survive being stored as 8-bit images.`,
   ];
   const measured = models.find(({ smoothness }) => smoothness !== undefined)?.smoothness;
   if (measured)
@@ -133,6 +140,7 @@ function breakdownSection(data: ReportData): string {
   const tables: [string, string][] = [
     [`Robust accuracy by class at ${budgetText(data.dataset.trainingEpsilon, budgetsOf(data))}`, perClassTable(data)],
     ['Recognised pictures by target', perTargetTable(data)],
+    ['Models compared image by image at the training budget (McNemar’s exact test)', pairedTable(data)],
   ];
   const shown = tables.filter(([, content]) => content !== '');
   if (shown.length === 0) return '';

@@ -1,4 +1,4 @@
-import { budgetText, percent } from './number-format.js';
+import { budgetText, percent, significant } from './number-format.js';
 import { budgetsOf, pointAtTrainingBudget, type ReportData, type ReportModel } from './report-data.js';
 
 const strategies: Readonly<Record<string, string>> = {
@@ -54,7 +54,7 @@ function comparison(data: ReportData): string[] {
     .filter(({ collapse }) => !collapse.collapsed)
     .flatMap((model) => {
       const point = pointAtTrainingBudget(model, dataset);
-      return point === undefined ? [] : [{ name: model.displayName, accuracy: point.accuracy }];
+      return point === undefined ? [] : [{ key: model.name, name: model.displayName, accuracy: point.accuracy }];
     })
     .sort((a, b) => b.accuracy.estimate - a.accuracy.estimate);
   const [best, second] = ranked;
@@ -63,7 +63,15 @@ function comparison(data: ReportData): string[] {
   const at = `At the training budget of ${budgetText(dataset.trainingEpsilon, budgetsOf(data))}, ${best.name} keeps ${percent(best.accuracy.estimate)} of the images right`;
   if (second === undefined) return [`${at}.`];
   const sentences = [`${at}; the least robust, ${worst.name}, keeps ${percent(worst.accuracy.estimate)}.`];
-  if (second.accuracy.upper >= best.accuracy.lower)
+  const pair = data.comparisons?.find(
+    ({ first, second: other }) =>
+      [first, other].includes(best.key) && [first, other].includes(second.key) && first !== other,
+  );
+  if (pair !== undefined)
+    sentences.push(
+      `Image by image, ${best.name} and ${second.name} differ on ${pair.onlyFirst + pair.onlySecond}: ${pair.pValue < 0.05 ? 'their order is no accident of these images' : 'that may be an accident of these images'} (McNemar’s exact test, p = ${significant(pair.pValue)}).`,
+    );
+  else if (second.accuracy.upper >= best.accuracy.lower)
     sentences.push(`The intervals of ${best.name} and ${second.name} overlap: read their order with care.`);
   return sentences;
 }

@@ -1,6 +1,6 @@
 import type { Estimate, HonestyIndicator, Proportion } from '@percept/measures';
 import { budgetText, percent, significant } from './number-format.js';
-import { budgetsOf, pointAtTrainingBudget, type ReportData, type ReportModel } from './report-data.js';
+import { budgetsOf, curvePointAt, pointAtTrainingBudget, type ReportData, type ReportModel } from './report-data.js';
 import { escapeText } from './svg.js';
 
 /** One row per model: accuracy, smoothness and recognizability where they were measured, collapse and honesty. */
@@ -22,7 +22,7 @@ export function modelTable(data: ReportData): string {
     const cells = [
       String(model.profile.curve[0]?.accuracy.n ?? ''),
       accuracyCell(model.profile.curve.find(({ epsilon }) => epsilon === 0)?.accuracy),
-      accuracyCell(pointAtTrainingBudget(model, dataset)?.accuracy),
+      `${accuracyCell(pointAtTrainingBudget(model, dataset)?.accuracy)}${eightBitNote(model, dataset)}`,
       ...(smooth ? smoothnessCells(model) : []),
       ...(judged ? recognizabilityCells(model) : []),
       collapseCell(model, dataset.classNames),
@@ -59,6 +59,11 @@ function accuracyCell(accuracy: Proportion | undefined): string {
   if (accuracy === undefined) return '<span class="soft">not on the grid</span>';
   const interval = `${(accuracy.lower * 100).toFixed(1)} to ${percent(accuracy.upper)}`;
   return `${percent(accuracy.estimate)}<small>${interval}</small>`;
+}
+
+function eightBitNote({ profile }: ReportModel, { trainingEpsilon }: ReportData['dataset']): string {
+  const point = curvePointAt(profile.eightBit ?? [], trainingEpsilon);
+  return point === undefined ? '' : `<small>8-bit: ${percent(point.accuracy.estimate)}</small>`;
 }
 
 function smoothnessCells({ smoothness }: ReportModel): string[] {
@@ -180,4 +185,22 @@ function honestyCell({ honesty = [] }: ReportModel): string {
 
 function verdict(good: boolean, yes: string, no: string): string {
   return `<span class="${good ? 'good' : 'bad'}">${good ? `✓ ${escapeText(yes)}` : `✗ ${escapeText(no)}`}</span>`;
+}
+
+/** One row and one column per model: by how much the row's model is more robust at the training budget, with the exact p-value of McNemar's paired test. */
+export function pairedTable({ models, comparisons = [] }: ReportData): string {
+  if (comparisons.length === 0) return '';
+  const rows = models.map((row) => {
+    const cells = models.map((column) => {
+      const direct = comparisons.find(({ first, second }) => first === row.name && second === column.name);
+      const reverse = comparisons.find(({ first, second }) => first === column.name && second === row.name);
+      const found = direct ?? reverse;
+      if (found === undefined) return '<td></td>';
+      const difference = direct === undefined ? -found.difference : found.difference;
+      const points = `${difference < 0 ? '−' : '+'}${(Math.abs(difference) * 100).toFixed(1)}`;
+      return `<td>${points}<small>p ${found.pValue < 1e-4 ? '< 0.0001' : significant(found.pValue)}</small></td>`;
+    });
+    return `<tr><th scope="row">${escapeText(row.displayName)}</th>${cells.join('')}</tr>`;
+  });
+  return table(['points above', ...models.map(({ displayName }) => displayName)], rows);
 }

@@ -10,13 +10,21 @@ import {
   rpcError,
   type SmoothnessSpec,
 } from '@percept/contracts';
-import { labellingFiles, type ReportData, type ReportModel, reportArtifacts, smoothnessTable } from '@percept/figures';
+import {
+  labellingFiles,
+  type ReportData,
+  type ReportModel,
+  reportArtifacts,
+  robustBenchFiles,
+  smoothnessTable,
+} from '@percept/figures';
 import type { FetchedModel } from '@percept/gateways';
 import type { JobContext, JobHandler } from '@percept/jobs';
 import {
   budgetPosition,
   type CurvePoint,
   classCollapse,
+  comparePaired,
   type HonestyIndicator,
   type ProfileSettings,
   robustAccuracyCurve,
@@ -40,10 +48,11 @@ import {
 } from './measured-models.js';
 import { profileSettingsOf } from './profile-settings.js';
 import { fetchJudges, judgeRecord, measureRecognizability } from './recognizability-measure.js';
-import type { ReportFile, Reports } from './reports.js';
+import { type ReportFile, type Reports, witnessFile } from './reports.js';
 import type {
   BudgetSweep,
   BudgetSweepTask,
+  EightBitTask,
   HonestyTask,
   InversionTask,
   MeasuredRecognizability,
@@ -65,6 +74,7 @@ interface Measured {
   readonly fetched: FetchedModel;
   readonly ledger: WitnessLedger;
   honesty: readonly HonestyIndicator[];
+  readonly eightBit: readonly CurvePoint[];
   readonly smoothness: MeasuredSmoothness | undefined;
   strip?: TargetedPictures;
   recognizability?: MeasuredRecognizability;
@@ -126,6 +136,7 @@ export class EvaluationJobs {
           onCurve: (curve) => progress.curve(name, curve),
         });
         await emitCurve(context, name, robustAccuracyCurve(ledger), false);
+        const eightBit = await this.#eightBit(fetched, tested, ledger, signal);
         const smoothness = await this.#smoothness(fetched, tested, spec, settings.norm, signal);
         progress.set(index, `profile of ${name}`, 0.8);
         return {
@@ -134,6 +145,7 @@ export class EvaluationJobs {
           fetched,
           ledger,
           honesty: [],
+          eightBit,
           smoothness,
         };
       }),
@@ -154,6 +166,18 @@ export class EvaluationJobs {
       this.#dependencies.pool.engine,
     );
     return await this.#save(context, data, measured);
+  }
+
+  async #eightBit(
+    fetched: FetchedModel,
+    { samples }: TestedSamples,
+    ledger: WitnessLedger,
+    signal: AbortSignal,
+  ): Promise<CurvePoint[]> {
+    const task: EightBitTask = { model: modelWeightsOf(fetched.model, fetched.weights), samples, ledger };
+    return await this.#run(() =>
+      this.#dependencies.pool.run<CurvePoint[]>('roundWitnesses', task, { signal, priority: 'job' }),
+    );
   }
 
   /** Checks every profile once all are there, since each is tried with the witnesses of the others. */
@@ -313,6 +337,7 @@ export class EvaluationJobs {
   async #save(context: JobContext, data: ReportData, measured: readonly Measured[]): Promise<JobResult> {
     const files: ReportFile[] = [
       ...(await reportArtifacts(data)),
+      ...robustBenchFiles(data),
       ...smoothnessTable(
         measured.flatMap(({ name, smoothness }) => (smoothness === undefined ? [] : [{ name, smoothness }])),
       ),
@@ -324,7 +349,7 @@ export class EvaluationJobs {
         Number(data.settings['seed']),
       ),
       ...measured.map(({ name, ledger }) => ({
-        name: `witnesses-${name.replace(/[^A-Za-z0-9_-]/g, '-')}.safetensors`,
+        name: witnessFile(name),
         mediaType: 'application/octet-stream',
         bytes: encodeLedger(ledger),
       })),
@@ -495,6 +520,7 @@ function reportData(
     models: measured.map((one) => reportModel(one, settings, samples, dataset.defaults?.epsilon ?? 0)),
     figures,
     ...(judges.length === 0 ? {} : { judges: judges.map(judgeRecord) }),
+    comparisons: pairedComparisons(measured, dataset.defaults?.epsilon ?? 0),
     settings: {
       profile: settings,
       smoothnessSamples: spec.smoothnessSamples ?? 0,
@@ -504,6 +530,20 @@ function reportData(
     engine: { name: engine.name, version: engine.version, path: engine.path, threads: engine.threads },
     perceptVersion: version,
   };
+}
+
+/** Every pair of models at the training budget, sample by sample; none where the grid lacks it. */
+function pairedComparisons(
+  measured: readonly Measured[],
+  trainingEpsilon: number,
+): NonNullable<ReportData['comparisons']> {
+  return measured.flatMap((first, i) =>
+    measured.slice(i + 1).flatMap((second) => {
+      const budget = budgetPosition(first.ledger.grid, trainingEpsilon);
+      const found = budget < 1 ? undefined : comparePaired(first.ledger, second.ledger)[budget];
+      return found === undefined ? [] : [{ first: first.name, second: second.name, ...found }];
+    }),
+  );
 }
 
 function reportModel(
@@ -537,6 +577,7 @@ function reportModel(
       strategy: String(settings['strategy']),
       attacks: settings['attacks'] as ReportModel['profile']['attacks'],
       curve: robustAccuracyCurve(ledger),
+      eightBit: one.eightBit,
       gradientImageSteps: ledger.cost.gradientImageSteps,
       forwardImagePasses: ledger.cost.forwardImagePasses,
       rejectedWitnesses: ledger.cost.rejectedWitnesses,

@@ -1,13 +1,17 @@
 import {
   type Artifact,
   type ComparedMetric,
+  type ComparedValue,
   type EvaluationCompareReportsResponse,
   type EvaluationGetReportResponse,
+  type PairedTest,
   rpcError,
   sha256Hex,
   storeUri,
 } from '@percept/contracts';
+import { comparePaired, type WitnessLedger } from '@percept/measures';
 import { findObject, type Store } from '@percept/store';
+import { decodeLedger } from './measured-models.js';
 
 /** A file of a report. */
 export interface ReportFile {
@@ -49,33 +53,62 @@ export class Reports {
     return await this.#file(id, name, await this.#manifest(id));
   }
 
-  /** Sets the numbers of several reports side by side. */
+  /** Sets the numbers of several reports side by side, and compares models of one name sample by sample. @throws PerceptRpcError NOT_FOUND. */
   async compare(ids: readonly string[]): Promise<EvaluationCompareReportsResponse> {
-    const reports = await Promise.all(
-      ids.map(async (id) => flatten(JSON.parse(new TextDecoder().decode((await this.get(id)).reportJson)))),
-    );
-    const paths = [...new Set(reports.flatMap((report) => [...report.keys()]))].sort();
+    const texts = await Promise.all(ids.map(async (id) => (await this.get(id)).reportJson));
+    const reports = texts.map((bytes) => flatten(JSON.parse(new TextDecoder().decode(bytes))));
     const metrics: ComparedMetric[] = [];
     const differing: string[] = [];
-    for (const path of paths) {
+    for (const path of [...new Set(reports.flatMap((report) => [...report.keys()]))].sort()) {
       const values = reports.map((report) => report.get(path));
-      const same = values.every((value) => value === values[0]);
       const [, model, metric] = /^models\.([^.]+)\.(.+)$/.exec(path) ?? [];
-      if (model !== undefined && metric !== undefined && values.every((value) => typeof value === 'number')) {
-        const first = values[0] as number;
-        metrics.push({
-          model,
-          metric,
-          values: values.map((value) => ({ value: value as number, difference: (value as number) - first })),
-        });
-      } else if (!same) {
-        differing.push(path);
-      }
+      const held = values.filter((value) => value !== undefined);
+      if (model !== undefined && metric !== undefined && held.every((value) => typeof value === 'number'))
+        metrics.push({ model, metric, values: values.map((value) => comparedValue(value, values[0])) });
+      else if (values.some((value) => value !== values[0])) differing.push(path);
     }
-    const identical = reports.every(
-      (report) => [...report].join() === [...(reports[0] as Map<string, unknown>)].join(),
+    return {
+      metrics,
+      differingSettings: differing,
+      identical: texts.every((bytes) => Buffer.compare(bytes, texts[0] as Uint8Array) === 0),
+      pairedTests: await this.#pairedTests(ids),
+    };
+  }
+
+  async #pairedTests(ids: readonly string[]): Promise<PairedTest[]> {
+    const ledgers = await Promise.all(ids.map((id) => this.#ledgers(id)));
+    const [baseline = new Map<string, WitnessLedger>()] = ledgers;
+    return ledgers.slice(1).flatMap((others, i) =>
+      [...baseline].flatMap(([model, first]) => {
+        const other = others.get(model);
+        if (other === undefined || !sameSubject(first, other)) return [];
+        return comparePaired(first, other).map(({ epsilon, samples, onlyFirst, onlySecond, difference, pValue }) => ({
+          model,
+          report: i + 1,
+          epsilon,
+          samples,
+          onlyFirst,
+          onlyOther: onlySecond,
+          difference: -difference,
+          pValue,
+        }));
+      }),
     );
-    return { metrics, differingSettings: differing, identical };
+  }
+
+  /** The witness ledgers of a report by the names of its models. */
+  async #ledgers(id: string): Promise<Map<string, WitnessLedger>> {
+    const artifacts = await this.#manifest(id);
+    const report = JSON.parse(new TextDecoder().decode(await this.#file(id, 'report.json', artifacts))) as {
+      readonly models: readonly { readonly name: string }[];
+    };
+    const ledgers = new Map<string, WitnessLedger>();
+    for (const { name } of report.models) {
+      const file = witnessFile(name);
+      if (artifacts.some((artifact) => artifact.name === file))
+        ledgers.set(name, decodeLedger(await this.#file(id, file, artifacts)));
+    }
+    return ledgers;
   }
 
   async #manifest(id: string): Promise<Artifact[]> {
@@ -93,6 +126,23 @@ export class Reports {
     if (sha256Hex(bytes) !== artifact.sha256) throw rpcError('DATA_LOSS', `file ${name} of report ${id} is corrupt`);
     return bytes;
   }
+}
+
+/** The file of a report that holds a model's witnesses. */
+export function witnessFile(model: string): string {
+  return `witnesses-${model.replace(/[^A-Za-z0-9_-]/g, '-')}.safetensors`;
+}
+
+function comparedValue(value: unknown, first: unknown): ComparedValue {
+  if (typeof value !== 'number') return {};
+  return typeof first === 'number' ? { value, difference: value - first } : { value };
+}
+
+/** Whether two ledgers are of the same samples, norm and grid, so that they can be compared sample by sample. */
+function sameSubject(first: WitnessLedger, other: WitnessLedger): boolean {
+  const subject = ({ norm, grid, entries }: WitnessLedger): string =>
+    JSON.stringify([String(norm), grid, entries.map(({ id, label }) => [id, label])]);
+  return subject(first) === subject(other);
 }
 
 /** Every leaf of a report by its path; models are keyed by their names. */

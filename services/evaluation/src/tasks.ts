@@ -5,6 +5,7 @@ import {
   alignedGradients,
   type CurvePoint,
   convincingPictures,
+  eightBitRobustness,
   type HonestyIndicator,
   honestyReport,
   invertClasses as invertClassesOf,
@@ -76,6 +77,19 @@ export async function judgeHonesty(task: HonestyTask, context: TaskContext): Pro
     seed: task.seed,
     signal: context.signal,
   });
+}
+
+/** A ledger whose witnesses are to be rounded to 8 bits. */
+export interface EightBitTask {
+  readonly model: ModelWeights;
+  readonly samples: Samples;
+  readonly ledger: WitnessLedger;
+}
+
+/** The robust-accuracy curve against witnesses that survive rounding. */
+export async function roundWitnesses(task: EightBitTask, context: TaskContext): Promise<CurvePoint[]> {
+  context.throwIfCancelled();
+  return eightBitRobustness(models.get(task.model), task.samples, task.ledger);
 }
 
 /** Smoothness on some samples. */

@@ -3,10 +3,13 @@ import {
   AttackSpec,
   connect,
   decodeTensor,
+  type EvaluationSubmitRequest,
   HealthCheckResponse_ServingStatus,
   HealthService,
   JobState,
   PerceptRpcError,
+  RecognizabilitySpec,
+  SmoothnessSpec,
   TrainingSpec,
 } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
@@ -188,6 +191,70 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
       );
       expect(ended.result?.result?.$case).toBe('attack');
     });
+
+    it('measure smoothness and recognizability as jobs, and compare reports sample by sample', async () => {
+      const train = TrainingSpec.fromPartial({
+        recipe: 'standard',
+        preset: 'quickstart',
+        dataset: 'mnist-5k',
+        width: 2,
+        blocks: [1, 1, 1, 1],
+        epochs: 1,
+        trainLimit: 128,
+        testLimit: 10,
+        seed: 9,
+        registerAs: 'contract-judge',
+      });
+      const follow = async (owner: 'training' | 'evaluation', id: string | undefined): Promise<string> => {
+        const signal = AbortSignal.timeout(120_000);
+        await followJob(client.jobs(owner), id ?? '', owner, new ProgressDisplay(), signal);
+        return id ?? '';
+      };
+      const trained = await client.training.submit({ requestId: 'judge', spec: train });
+      await follow('training', trained.job?.id);
+      const model = { reference: { $case: 'registered', value: suiteModel } } as const;
+      const samples = { dataset: 'mnist-5k', split: 'test', count: 12 };
+      const measured = async (evaluation: EvaluationSubmitRequest['evaluation']): Promise<string> => {
+        const { job } = await client.evaluation.submit({ requestId: '', evaluation });
+        return await follow('evaluation', job?.id);
+      };
+      const smooth = await measured({
+        $case: 'smoothness',
+        value: SmoothnessSpec.fromPartial({ model, samples, projections: 3, radius: 0.05 }),
+      });
+      const recognised = await measured({
+        $case: 'recognizability',
+        value: RecognizabilitySpec.fromPartial({
+          model,
+          samples,
+          judges: [{ reference: { $case: 'registered', value: 'contract-judge' } }],
+          attack: { steps: 3 },
+          pictures: 10,
+          bootstrapSamples: 100,
+        }),
+      });
+      const modelOf = async (reportId: string): Promise<Record<string, Record<string, unknown>>> => {
+        const { reportJson } = await client.evaluation.getReport({ reportId });
+        return JSON.parse(new TextDecoder().decode(reportJson)).models[0];
+      };
+      expect((await modelOf(smooth))['smoothness']).toMatchObject({
+        samples: 12,
+        lemma: { holds: true },
+        estimates: { projections: 3 },
+        localLipschitz: { radius: 0.05 },
+      });
+      expect((await modelOf(recognised))['recognizability']).toMatchObject({
+        topOne: { n: 10, clusters: 10 },
+        judges: [{ name: 'contract-judge' }],
+      });
+      const compared = await client.evaluation.compareReports({ reportIds: [smooth, recognised] });
+      expect(compared.identical).toBe(false);
+      expect(compared.pairedTests).toMatchObject([
+        { model: suiteModel, report: 1, epsilon: 0, samples: 12, onlyFirst: 0, onlyOther: 0, pValue: 1 },
+      ]);
+      const same = await client.evaluation.compareReports({ reportIds: [smooth, smooth] });
+      expect(same).toMatchObject({ identical: true, differingSettings: [] });
+    }, 240_000);
 
     const longTraining = TrainingSpec.fromPartial({
       recipe: 'pgd',

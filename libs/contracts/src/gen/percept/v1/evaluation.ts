@@ -115,6 +115,26 @@ export interface ComparedValue {
   difference?: number | undefined;
 }
 
+/** Two reports' profiles of one model name, compared sample by sample at one budget. */
+export interface PairedTest {
+  /** Display name of the model. */
+  model: string;
+  /** Position in `report_ids` of the report that is compared with the first, from 1. */
+  report: number;
+  /** The budget in pixel units. */
+  epsilon: number;
+  /** Samples in both profiles. */
+  samples: number;
+  /** Samples that only the first report's model withstands, and only the other's. */
+  onlyFirst: number;
+  /** Samples that only the other report's model withstands. */
+  onlyOther: number;
+  /** Robust accuracy in the other report minus that in the first. */
+  difference: number;
+  /** Two-sided p-value of McNemar's exact test that both are equally robust, in (0, 1]. */
+  pValue: number;
+}
+
 /** Reports side by side. */
 export interface EvaluationCompareReportsResponse {
   /** Every number that any of them holds, by model and metric. */
@@ -123,6 +143,8 @@ export interface EvaluationCompareReportsResponse {
   differingSettings: string[];
   /** Whether all their canonical JSON is the same, byte for byte. */
   identical: boolean;
+  /** Models that the first report and another hold under one name, over the same samples, norm and budgets, at every budget. */
+  pairedTests: PairedTest[];
 }
 
 function createBaseEvaluationSubmitRequest(): EvaluationSubmitRequest {
@@ -998,8 +1020,201 @@ export const ComparedValue: MessageFns<ComparedValue> = {
   },
 };
 
+function createBasePairedTest(): PairedTest {
+  return { model: "", report: 0, epsilon: 0, samples: 0, onlyFirst: 0, onlyOther: 0, difference: 0, pValue: 0 };
+}
+
+export const PairedTest: MessageFns<PairedTest> = {
+  encode(message: PairedTest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.report !== 0) {
+      writer.uint32(16).uint32(message.report);
+    }
+    if (message.epsilon !== 0) {
+      writer.uint32(25).double(message.epsilon);
+    }
+    if (message.samples !== 0) {
+      writer.uint32(32).uint32(message.samples);
+    }
+    if (message.onlyFirst !== 0) {
+      writer.uint32(40).uint32(message.onlyFirst);
+    }
+    if (message.onlyOther !== 0) {
+      writer.uint32(48).uint32(message.onlyOther);
+    }
+    if (message.difference !== 0) {
+      writer.uint32(57).double(message.difference);
+    }
+    if (message.pValue !== 0) {
+      writer.uint32(65).double(message.pValue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PairedTest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePairedTest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.report = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.epsilon = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.samples = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.onlyFirst = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.onlyOther = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.difference = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.pValue = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PairedTest {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      report: isSet(object.report) ? globalThis.Number(object.report) : 0,
+      epsilon: isSet(object.epsilon) ? globalThis.Number(object.epsilon) : 0,
+      samples: isSet(object.samples) ? globalThis.Number(object.samples) : 0,
+      onlyFirst: isSet(object.onlyFirst)
+        ? globalThis.Number(object.onlyFirst)
+        : isSet(object.only_first)
+        ? globalThis.Number(object.only_first)
+        : 0,
+      onlyOther: isSet(object.onlyOther)
+        ? globalThis.Number(object.onlyOther)
+        : isSet(object.only_other)
+        ? globalThis.Number(object.only_other)
+        : 0,
+      difference: isSet(object.difference) ? globalThis.Number(object.difference) : 0,
+      pValue: isSet(object.pValue)
+        ? globalThis.Number(object.pValue)
+        : isSet(object.p_value)
+        ? globalThis.Number(object.p_value)
+        : 0,
+    };
+  },
+
+  toJSON(message: PairedTest): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.report !== 0) {
+      obj.report = Math.round(message.report);
+    }
+    if (message.epsilon !== 0) {
+      obj.epsilon = floatToJson(message.epsilon);
+    }
+    if (message.samples !== 0) {
+      obj.samples = Math.round(message.samples);
+    }
+    if (message.onlyFirst !== 0) {
+      obj.onlyFirst = Math.round(message.onlyFirst);
+    }
+    if (message.onlyOther !== 0) {
+      obj.onlyOther = Math.round(message.onlyOther);
+    }
+    if (message.difference !== 0) {
+      obj.difference = floatToJson(message.difference);
+    }
+    if (message.pValue !== 0) {
+      obj.pValue = floatToJson(message.pValue);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PairedTest>): PairedTest {
+    return PairedTest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PairedTest>): PairedTest {
+    const message = createBasePairedTest();
+    message.model = object.model ?? "";
+    message.report = object.report ?? 0;
+    message.epsilon = object.epsilon ?? 0;
+    message.samples = object.samples ?? 0;
+    message.onlyFirst = object.onlyFirst ?? 0;
+    message.onlyOther = object.onlyOther ?? 0;
+    message.difference = object.difference ?? 0;
+    message.pValue = object.pValue ?? 0;
+    return message;
+  },
+};
+
 function createBaseEvaluationCompareReportsResponse(): EvaluationCompareReportsResponse {
-  return { metrics: [], differingSettings: [], identical: false };
+  return { metrics: [], differingSettings: [], identical: false, pairedTests: [] };
 }
 
 export const EvaluationCompareReportsResponse: MessageFns<EvaluationCompareReportsResponse> = {
@@ -1012,6 +1227,9 @@ export const EvaluationCompareReportsResponse: MessageFns<EvaluationCompareRepor
     }
     if (message.identical !== false) {
       writer.uint32(24).bool(message.identical);
+    }
+    for (const v of message.pairedTests) {
+      PairedTest.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1053,6 +1271,14 @@ export const EvaluationCompareReportsResponse: MessageFns<EvaluationCompareRepor
             message.identical = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pairedTests.push(PairedTest.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1076,6 +1302,11 @@ export const EvaluationCompareReportsResponse: MessageFns<EvaluationCompareRepor
         ? object.differing_settings.map((e: any) => globalThis.String(e))
         : [],
       identical: isSet(object.identical) ? globalThis.Boolean(object.identical) : false,
+      pairedTests: globalThis.Array.isArray(object?.pairedTests)
+        ? object.pairedTests.map((e: any) => PairedTest.fromJSON(e))
+        : globalThis.Array.isArray(object?.paired_tests)
+        ? object.paired_tests.map((e: any) => PairedTest.fromJSON(e))
+        : [],
     };
   },
 
@@ -1090,6 +1321,9 @@ export const EvaluationCompareReportsResponse: MessageFns<EvaluationCompareRepor
     if (message.identical !== false) {
       obj.identical = message.identical;
     }
+    if (message.pairedTests?.length) {
+      obj.pairedTests = message.pairedTests.map((e) => PairedTest.toJSON(e));
+    }
     return obj;
   },
 
@@ -1101,6 +1335,7 @@ export const EvaluationCompareReportsResponse: MessageFns<EvaluationCompareRepor
     message.metrics = object.metrics?.map((e) => ComparedMetric.fromPartial(e)) || [];
     message.differingSettings = object.differingSettings?.map((e) => e) || [];
     message.identical = object.identical ?? false;
+    message.pairedTests = object.pairedTests?.map((e) => PairedTest.fromPartial(e)) || [];
     return message;
   },
 };
