@@ -1,4 +1,6 @@
 export type { Classifier } from './classifier.js';
+export { type LayersModelFiles, writeLayersModel } from './export/write-layers-model.js';
+export { writeOnnx } from './export/write-onnx.js';
 export { ModelCache, type ModelWeights } from './model-cache.js';
 export { InvalidModelSpecError, type ModelSpec, validateModelSpec } from './model-spec.js';
 export { isStatistic, type ParameterEntry, parameterLayout } from './parameter-layout.js';

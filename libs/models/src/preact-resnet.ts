@@ -21,7 +21,7 @@ import {
 import { fromTorchLayout, torchShape, toTorchLayout } from './torch-layout.js';
 
 /** PyTorch's defaults for batch normalisation. */
-const batchNormEpsilon = 1e-5;
+export const batchNormEpsilon = 1e-5;
 const statisticsMomentum = 0.1;
 
 /** Thrown when named tensors are not those of a model. */

@@ -1,6 +1,5 @@
 import {
   fileChunks,
-  ModelFormat,
   type ModelsDeleteRequest,
   type ModelsExportRequest,
   type ModelsExportResponse,
@@ -12,8 +11,8 @@ import {
 } from '@percept/contracts';
 import { type MountedService, mount, Violations } from '@percept/platform';
 import { answering } from './answering.js';
+import { exportedFiles, isExported } from './exported-files.js';
 import { importModel } from './import-model.js';
-import { unsupportedFormat } from './model-formats.js';
 import { parseReference } from './model-reference.js';
 import type { ModelRegistry } from './model-registry.js';
 
@@ -57,11 +56,18 @@ async function* exportModel(
   { model: reference, format }: ModelsExportRequest,
 ): AsyncGenerator<ModelsExportResponse, void, void> {
   checkReference(reference);
-  if (format !== ModelFormat.UNSPECIFIED && format !== ModelFormat.SAFETENSORS) {
-    throw unsupportedFormat(format, 'exported');
-  }
-  const bytes = await answering(async () => await registry.weights(await registry.get(reference)));
-  for (const chunk of fileChunks('weights.safetensors', bytes)) yield { chunk };
+  const violations = new Violations();
+  violations.check(
+    isExported(format),
+    'format',
+    'must be SAFETENSORS, ONNX or TFJS: PyTorch checkpoints are for import only',
+  );
+  violations.throwIfAny();
+  const files = await answering(async () => {
+    const model = await registry.get(reference);
+    return exportedFiles(format, model, await registry.weights(model));
+  });
+  for (const [name, bytes] of Object.entries(files)) for (const chunk of fileChunks(name, bytes)) yield { chunk };
 }
 
 async function setAlias(registry: ModelRegistry, request: ModelsSetAliasRequest): Promise<ModelsSetAliasResponse> {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import {
+  type FileChunk,
   fileChunks,
+  joinFileChunks,
   type Model,
   ModelFormat,
   type ModelsImportHeader,
@@ -328,15 +330,35 @@ describe('ModelRegistry', () => {
 });
 
 describe('Models.Export', () => {
-  test.each([
-    [ModelFormat.ONNX, /^UNIMPLEMENTED: ONNX models cannot be exported yet/],
-    [ModelFormat.TFJS, /^UNIMPLEMENTED: TensorFlow.js/],
-  ])('says that format %s is not there yet', async (format, message) => {
-    await imported('kept', 1);
-    const read = async (): Promise<void> => {
-      for await (const _ of started.models.export({ model: 'kept', format })) throw new Error('a piece came');
+  const filesOf = async (format: ModelFormat): Promise<Map<string, Uint8Array>> => {
+    const chunks = async function* (): AsyncGenerator<FileChunk> {
+      for await (const { chunk } of started.models.export({ model: 'kept', format })) if (chunk) yield chunk;
     };
-    expect(await refusal(read())).toMatch(message);
+    const files = new Map<string, Uint8Array>();
+    for await (const { name, bytes } of joinFileChunks(chunks(), { maxBytes: 2 ** 30, maxFiles: 5 }))
+      files.set(name, bytes);
+    return files;
+  };
+
+  test.each([
+    [ModelFormat.UNSPECIFIED, ['weights.safetensors']],
+    [ModelFormat.SAFETENSORS, ['weights.safetensors']],
+    [ModelFormat.ONNX, ['model.onnx']],
+    [ModelFormat.TFJS, ['model.json', 'weights.bin']],
+  ])('streams the files of format %s', async (format, names) => {
+    const model = await imported('kept', 1);
+    const files = await filesOf(format);
+    expect([...files.keys()]).toEqual(names);
+    const weightBytes = 4 * model.parameterCount;
+    const largest = Math.max(...[...files.values()].map(({ byteLength }) => byteLength));
+    expect(largest).toBeGreaterThan(weightBytes);
+  });
+
+  test('refuses the format that is for import only', async () => {
+    await imported('kept', 1);
+    expect(await refusal(filesOf(ModelFormat.PYTORCH))).toMatch(
+      /^INVALID_ARGUMENT: format: must be SAFETENSORS, ONNX or TFJS/,
+    );
   });
 });
 

@@ -1,7 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileChunks, ModelFormat, ModelsImportHeader, type ModelsImportRequest } from '@percept/contracts';
-import type { Command } from 'commander';
+import {
+  type FileChunk,
+  fileChunks,
+  joinFileChunks,
+  ModelFormat,
+  ModelsImportHeader,
+  type ModelsImportRequest,
+} from '@percept/contracts';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../exit-code.js';
 import { print, withClient, withClientOptions } from '../global-options.js';
 import { formatTable } from '../table.js';
@@ -39,19 +46,30 @@ export function addModels(program: Command): void {
       });
     },
   );
-  withClientOptions(models.command('export <model> <file>').description('write the weights as safetensors')).action(
-    async (model: string, file: string, options) => {
-      await withClient(options, async (client) => {
-        const chunks: Uint8Array[] = [];
-        for await (const { chunk } of client.models.export({ model, format: ModelFormat.SAFETENSORS })) {
-          if (chunk) chunks.push(chunk.data);
+  withClientOptions(
+    models.command('export <model> <target>').description('write a file of weights, or with tfjs a folder'),
+  )
+    .addOption(
+      new Option('--format <format>', 'safetensors, onnx or tfjs')
+        .choices(Object.keys(exportFormats))
+        .default('safetensors'),
+    )
+    .action(async (model: string, target: string, options) => {
+      const format = exportFormats[options.format as keyof typeof exportFormats];
+      await withClient(options, async (client, signal) => {
+        const chunks = async function* (): AsyncGenerator<FileChunk> {
+          for await (const { chunk } of client.models.export({ model, format }, { signal })) if (chunk) yield chunk;
+        };
+        const written: { file: string; bytes: number }[] = [];
+        for await (const { name, bytes } of joinFileChunks(chunks(), { maxBytes: 2 ** 31, maxFiles: 2 })) {
+          const file = format === ModelFormat.TFJS ? path.join(target, path.basename(name)) : target;
+          await mkdir(path.dirname(file), { recursive: true });
+          await writeFile(file, bytes);
+          written.push({ file, bytes: bytes.byteLength });
         }
-        const bytes = Buffer.concat(chunks);
-        await writeFile(file, bytes);
-        print(options, { file, bytes: bytes.byteLength }, () => `${file}: ${bytes.byteLength} bytes`);
+        print(options, written, () => written.map(({ file, bytes }) => `${file}: ${bytes} bytes`).join('\n'));
       });
-    },
-  );
+    });
   withClientOptions(
     models
       .command('import <name> <file>')
@@ -98,6 +116,12 @@ export function addModels(program: Command): void {
     },
   );
 }
+
+const exportFormats = {
+  safetensors: ModelFormat.SAFETENSORS,
+  onnx: ModelFormat.ONNX,
+  tfjs: ModelFormat.TFJS,
+} as const;
 
 const importFormats: Readonly<Record<string, ModelFormat>> = {
   '.safetensors': ModelFormat.SAFETENSORS,

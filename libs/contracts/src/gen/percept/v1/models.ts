@@ -39,7 +39,7 @@ export const ModelFormat = {
   PYTORCH: 2,
   /** ONNX - ONNX. Export only. */
   ONNX: 3,
-  /** TFJS - TensorFlow.js graph model. Export only. */
+  /** TFJS - TensorFlow.js layers model, `model.json` and `weights.bin`. Export only. */
   TFJS: 4,
   UNRECOGNIZED: -1,
 } as const;
