@@ -1,5 +1,8 @@
 import { forwardLogits } from '@percept/attacks';
+import type { Classifier } from '@percept/models';
 import { readSafetensors, selectEngine, writeSafetensors } from '@percept/tensor';
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   budgetGrid,
@@ -16,6 +19,7 @@ import {
   shardSamples,
   verifyWitnesses,
   type WitnessLedger,
+  witnessMargin,
 } from '../src/index.js';
 import { seededSamples, smallClassifier, thresholdClassifier } from './small-classifiers.js';
 
@@ -61,6 +65,42 @@ beforeAll(async () => {
   await selectEngine({ engine: 'cpu' });
 });
 
+/** Two classes: logits (w x + b, 0). */
+function linearClassifier(weights: readonly number[], bias: number): Classifier {
+  const matrix = tf.tensor2d(
+    weights.flatMap((weight) => [weight, 0]),
+    [4, 2],
+  );
+  return {
+    classes: 2,
+    inputShape: [2, 2, 1],
+    logits: (images) =>
+      tf.add(tf.matMul(tf.reshape(images, [images.shape[0], 4]) as tf.Tensor2D, matrix), tf.tensor1d([bias, 0])),
+  };
+}
+
+/** By trying all corners of the l_inf ball within the box: the margin of a linear model is largest at one of them. */
+function smallestBreakingBudget(
+  weights: readonly number[],
+  bias: number,
+  image: Float32Array,
+  label: number,
+): number | undefined {
+  const score = (pixels: readonly number[]): number =>
+    pixels.reduce((sum, pixel, i) => sum + pixel * (weights[i] as number), bias);
+  const lead = (pixels: readonly number[]): number => (label === 0 ? -score(pixels) : score(pixels));
+  const predictsLabel = label === (score([...image]) >= 0 ? 0 : 1);
+  if (!predictsLabel) return 0;
+  const found = grid.findIndex(
+    (epsilon, budget) =>
+      budget > 0 &&
+      Array.from({ length: 16 }, (_, corner) =>
+        Array.from(image, (pixel, i) => Math.min(1, Math.max(0, pixel + ((corner >> i) & 1 ? epsilon : -epsilon)))),
+      ).some((pixels) => lead(pixels) > witnessMargin * Math.abs(score(pixels))),
+  );
+  return found < 0 ? undefined : found;
+}
+
 const strategies = ['ascending', 'exhaustive', 'bisect'] as const;
 
 describe('profile', () => {
@@ -97,6 +137,35 @@ describe('profile', () => {
         settings({ strategy, grid: budgetGrid(40, 2, 100) }),
       );
       expect(ledger.entries.map((entry) => entry.witness?.budget)).toEqual([1, 3, 10, 16]);
+    },
+  );
+
+  it.each(strategies)(
+    'breaks every sample of a linear model at exactly the budget that trying every corner of the ball gives (%s)',
+    async (strategy) => {
+      const unit = fc.integer({ min: 0, max: 1_000 }).map((value) => value / 1_000);
+      const linear = fc.record({
+        weights: fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 4, maxLength: 4 }),
+        bias: fc.integer({ min: -3, max: 3 }),
+        images: fc.array(fc.array(unit, { minLength: 4, maxLength: 4 }), { minLength: 1, maxLength: 5 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(linear, async ({ weights, bias, images }) => {
+          const given = settings({
+            strategy,
+            attacks: [{ name: 'pgd', options: { steps: 5, start: 'origin', step: { kind: 'relative', size: 0.5 } } }],
+          });
+          const ids = Int32Array.from(images.keys());
+          const pixels = Float32Array.from(images.flat());
+          const subject = { images: pixels, labels: ids.map((id) => id % 2), ids };
+          const ledger = await profile(linearClassifier(weights, bias), subject, given);
+          for (const [i, { witness, label }] of ledger.entries.entries()) {
+            const image = pixels.subarray(i * 4, i * 4 + 4);
+            expect(witness?.budget).toBe(smallestBreakingBudget(weights, bias, image, label));
+          }
+        }),
+        { seed: 12, numRuns: 40 },
+      );
     },
   );
 

@@ -4,6 +4,7 @@ import { addData } from './commands/data.js';
 import { addEvaluate } from './commands/evaluate.js';
 import { addJobs } from './commands/jobs.js';
 import { addModels } from './commands/models.js';
+import { addReports } from './commands/reports.js';
 import { addReproduce } from './commands/reproduce.js';
 import { addTrain } from './commands/train.js';
 import { addUp } from './commands/up.js';
@@ -16,7 +17,18 @@ export async function main(args: readonly string[]): Promise<number> {
     .description('Trains, attacks and measures image classifiers.')
     .exitOverride()
     .showSuggestionAfterError();
-  for (const add of [addUp, addData, addTrain, addModels, addAttack, addEvaluate, addVerify, addJobs, addReproduce])
+  for (const add of [
+    addUp,
+    addData,
+    addTrain,
+    addModels,
+    addAttack,
+    addEvaluate,
+    addVerify,
+    addReports,
+    addJobs,
+    addReproduce,
+  ])
     add(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
