@@ -10,12 +10,13 @@ export interface WorkItem {
 
 /**
  * What becomes of an item after its handler ran: `ack` removes it, `nak` hands it out again after a delay,
- * `term` removes it as hopeless, `leave` says nothing, so that the item comes back once its acknowledgement is overdue.
+ * `term` removes it as done with, `dead` sets it aside as a dead letter, `leave` says nothing, so that the item comes back once its acknowledgement is overdue.
  */
 export type WorkVerdict =
   | { readonly verdict: 'ack' }
   | { readonly verdict: 'nak'; readonly delayMs: number }
   | { readonly verdict: 'term' }
+  | { readonly verdict: 'dead'; readonly reason: string }
   | { readonly verdict: 'leave' };
 
 export type WorkHandler = (item: WorkItem) => Promise<WorkVerdict>;
@@ -31,9 +32,20 @@ export interface ConsumeOptions {
   readonly signal: AbortSignal;
   /** An item neither answered nor heartbeated for this long is handed out again. Default 30,000. */
   readonly ackWaitMs?: number;
-  /** After so many deliveries an item goes to `onExhausted` and is removed. Default: no limit. */
+  /** After so many deliveries an item goes to `onExhausted` and becomes a dead letter. Default: no limit. */
   readonly maxDeliveries?: number;
   readonly onExhausted?: (item: WorkItem) => Promise<void>;
+}
+
+/** An item that was given up, with the reason. */
+export interface DeadLetter {
+  /** Names the letter on this bus. */
+  readonly sequence: number;
+  readonly kind: string;
+  readonly id: string;
+  readonly reason: string;
+  readonly deliveries: number;
+  readonly time: Date;
 }
 
 /** An event as it is published; it becomes a CloudEvents 1.0 event on `percept.events.<job>.<kind>`. */
@@ -97,6 +109,10 @@ export interface Bus {
   publishEvent(event: BusEvent): Promise<void>;
   /** Replays, then follows. The start is fixed when the promise resolves; the iteration ends when the signal fires or the bus closes. */
   subscribeEvents(filter: EventFilter, options: SubscribeOptions): Promise<AsyncGenerator<ReceivedEvent, void, void>>;
+  /** The items that were given up, oldest first, the newest 1,000 at most. */
+  deadLetters(): Promise<readonly DeadLetter[]>;
+  /** Queues a dead letter's item again as a fresh one and removes the letter; undefined where there is no such letter. */
+  requeueDeadLetter(sequence: number): Promise<DeadLetter | undefined>;
   /** Ends consumers (waiting for running handlers) and subscriptions. */
   close(): Promise<void>;
 }
@@ -114,6 +130,12 @@ export const DEFAULT_EVENT_LIMITS: EventLimits = {
   maxAgeMs: 7 * 24 * 3_600_000,
 };
 
+export const MAX_DEAD_LETTERS = 1_000;
 export const DEFAULT_ACK_WAIT_MS = 30_000;
 export const DEDUPE_WINDOW_MS = 120_000;
 export const HANDLER_FAILURE_DELAY_MS = 1_000;
+
+/** Why an item that was handed out too often is a dead letter. */
+export function exhaustedReason(deliveries: number): string {
+  return `given up after ${deliveries - 1} deliveries`;
+}

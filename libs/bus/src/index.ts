@@ -2,6 +2,7 @@ export type {
   Bus,
   BusEvent,
   ConsumeOptions,
+  DeadLetter,
   EventFilter,
   EventLimits,
   PublishWorkOptions,
@@ -23,5 +24,5 @@ export {
 export { findNatsServer, launchNatsServer, type NatsServer, type NatsServerOptions } from './launch-nats-server.js';
 export { type MemoryBusOptions, memoryBus } from './memory-bus.js';
 export { type NatsBusOptions, natsBus } from './nats-bus.js';
-export { EVENTS_STREAM, JOBS_STREAM } from './nats-streams.js';
+export { DEAD_STREAM, EVENTS_STREAM, JOBS_STREAM } from './nats-streams.js';
 export { eventSubject, workSubject } from './subjects.js';

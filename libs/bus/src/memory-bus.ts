@@ -1,14 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import {
   type Bus,
   type BusEvent,
   type ConsumeOptions,
   DEFAULT_EVENT_LIMITS,
+  type DeadLetter,
   type EventFilter,
   type EventLimits,
+  MAX_DEAD_LETTERS,
   type PublishWorkOptions,
   type ReceivedEvent,
   type SubscribeOptions,
   type WorkHandler,
+  type WorkItem,
 } from './bus.js';
 import { BusClosedError } from './errors.js';
 import { MemoryEventLog } from './memory-event-log.js';
@@ -32,6 +36,8 @@ class MemoryBus implements Bus {
   readonly #onError: (error: unknown) => void;
   readonly #closing = new AbortController();
   readonly #consumers = new Set<Promise<void>>();
+  #dead: (DeadLetter & { readonly item: WorkItem })[] = [];
+  #deadCount = 0;
 
   constructor(options: MemoryBusOptions) {
     this.#events = new MemoryEventLog(options.eventLimits ?? DEFAULT_EVENT_LIMITS);
@@ -73,6 +79,23 @@ class MemoryBus implements Bus {
     return this.#events.subscribe(filter, options.from, signal);
   }
 
+  async deadLetters(): Promise<readonly DeadLetter[]> {
+    this.#checkOpen();
+    return this.#dead.map(({ item: _, ...letter }) => letter);
+  }
+
+  async requeueDeadLetter(sequence: number): Promise<DeadLetter | undefined> {
+    this.#checkOpen();
+    const found = this.#dead.find((letter) => letter.sequence === sequence);
+    if (found === undefined) {
+      return undefined;
+    }
+    const { item, ...letter } = found;
+    this.#queue(item.kind).publish(item.id, item.body, { dedupeId: randomUUID(), headers: item.headers });
+    this.#dead = this.#dead.filter((other) => other !== found);
+    return letter;
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled(this.#consumers);
@@ -85,10 +108,17 @@ class MemoryBus implements Bus {
     const subject = workSubject(kind);
     let queue = this.#queues.get(subject);
     if (queue === undefined) {
-      queue = new MemoryWorkQueue(kind, this.#onError);
+      queue = new MemoryWorkQueue(kind, this.#onError, (item, reason) => this.#bury(item, reason));
       this.#queues.set(subject, queue);
     }
     return queue;
+  }
+
+  #bury(item: WorkItem, reason: string): void {
+    this.#deadCount += 1;
+    const { kind, id, deliveries } = item;
+    this.#dead.push({ sequence: this.#deadCount, kind, id, reason, deliveries, time: new Date(), item });
+    this.#dead = this.#dead.slice(-MAX_DEAD_LETTERS);
   }
 
   #checkOpen(): void {

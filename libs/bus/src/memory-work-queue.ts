@@ -2,6 +2,7 @@ import {
   type ConsumeOptions,
   DEDUPE_WINDOW_MS,
   DEFAULT_ACK_WAIT_MS,
+  exhaustedReason,
   HANDLER_FAILURE_DELAY_MS,
   type PublishWorkOptions,
   type WorkHandler,
@@ -20,14 +21,16 @@ interface QueuedItem {
 export class MemoryWorkQueue {
   readonly #kind: string;
   readonly #onError: (error: unknown) => void;
+  readonly #onDead: (item: WorkItem, reason: string) => void;
   readonly #ready: QueuedItem[] = [];
   readonly #takers: (() => void)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #seen = new Map<string, number>();
 
-  constructor(kind: string, onError: (error: unknown) => void) {
+  constructor(kind: string, onError: (error: unknown) => void, onDead: (item: WorkItem, reason: string) => void) {
     this.#kind = kind;
     this.#onError = onError;
+    this.#onDead = onDead;
   }
 
   publish(id: string, body: Uint8Array, options: PublishWorkOptions): void {
@@ -47,7 +50,7 @@ export class MemoryWorkQueue {
       const item: WorkItem = { ...queued, kind: this.#kind };
       const exhausted = item.deliveries > (options.maxDeliveries ?? Number.POSITIVE_INFINITY);
       const verdict = exhausted ? await this.#exhaust(item, options) : await this.#handle(item, handler);
-      this.#settle(queued, verdict, options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS);
+      this.#settle(queued, item, verdict, options.ackWaitMs ?? DEFAULT_ACK_WAIT_MS);
     }
   }
 
@@ -70,20 +73,23 @@ export class MemoryWorkQueue {
   async #exhaust(item: WorkItem, options: ConsumeOptions): Promise<WorkVerdict> {
     return await this.#handle(item, async () => {
       await options.onExhausted?.(item);
-      return { verdict: 'term' };
+      return { verdict: 'dead', reason: exhaustedReason(item.deliveries) };
     });
   }
 
-  #settle(item: QueuedItem, verdict: WorkVerdict, ackWaitMs: number): void {
+  #settle(queued: QueuedItem, item: WorkItem, verdict: WorkVerdict, ackWaitMs: number): void {
     switch (verdict.verdict) {
       case 'ack':
       case 'term':
         return;
       case 'nak':
-        this.#enqueueAfter(item, verdict.delayMs);
+        this.#enqueueAfter(queued, verdict.delayMs);
+        return;
+      case 'dead':
+        this.#onDead(item, verdict.reason);
         return;
       case 'leave':
-        this.#enqueueAfter(item, ackWaitMs);
+        this.#enqueueAfter(queued, ackWaitMs);
         return;
     }
   }

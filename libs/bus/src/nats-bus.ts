@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type ConnectionOptions,
   connect,
@@ -13,6 +14,7 @@ import {
   type BusEvent,
   type ConsumeOptions,
   DEFAULT_EVENT_LIMITS,
+  type DeadLetter,
   type EventFilter,
   type EventLimits,
   type PublishWorkOptions,
@@ -22,8 +24,9 @@ import {
 } from './bus.js';
 import { toCloudEventHeaders } from './cloud-event-headers.js';
 import { BusClosedError, BusUnavailableError } from './errors.js';
+import { contentOf, findDeadLetter, letterOf, listDeadLetters } from './nats-dead-letters.js';
 import { subscribeNatsEvents } from './nats-event-subscription.js';
-import { ensureStreams } from './nats-streams.js';
+import { DEAD_STREAM, ensureStreams } from './nats-streams.js';
 import { NatsWorkConsumer, WORK_ID_HEADER } from './nats-work-consumer.js';
 import { checkBodySize, eventSubject, workSubject } from './subjects.js';
 
@@ -126,6 +129,24 @@ class NatsBus implements Bus {
     return await subscribeNatsEvents(this.#js, this.#jsm, filter, { ...options, signal });
   }
 
+  async deadLetters(): Promise<readonly DeadLetter[]> {
+    this.#checkOpen();
+    return await this.#answered('the dead letters', () => listDeadLetters(this.#jsm));
+  }
+
+  async requeueDeadLetter(sequence: number): Promise<DeadLetter | undefined> {
+    this.#checkOpen();
+    const message = await this.#answered('the dead letters', () => findDeadLetter(this.#jsm, sequence));
+    if (message === undefined) {
+      return undefined;
+    }
+    const letter = letterOf(message);
+    const { body, headers } = contentOf(message);
+    await this.publishWork(letter.kind, letter.id, body, { dedupeId: randomUUID(), headers });
+    await this.#answered('the dead letters', () => this.#jsm.streams.deleteMessage(DEAD_STREAM, sequence));
+    return letter;
+  }
+
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) {
       return;
@@ -154,6 +175,14 @@ class NatsBus implements Bus {
         }
         await backOff(attempt, this.#closing.signal);
       }
+    }
+  }
+
+  async #answered<Result>(what: string, ask: () => Promise<Result>): Promise<Result> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw new BusUnavailableError(`${what}: ${messageOf(error)}`, { cause: error });
     }
   }
 

@@ -8,15 +8,16 @@ import {
   StorageType,
   type StreamConfig,
 } from 'nats';
-import { DEDUPE_WINDOW_MS, type EventLimits } from './bus.js';
+import { DEDUPE_WINDOW_MS, type EventLimits, MAX_DEAD_LETTERS } from './bus.js';
 import { workSubject } from './subjects.js';
 
 export const JOBS_STREAM = 'PERCEPT_JOBS';
+export const DEAD_STREAM = 'PERCEPT_DEAD';
 export const EVENTS_STREAM = 'PERCEPT_EVENTS';
 
 const STREAM_NAME_IN_USE = 10058;
 
-/** Creates both streams where they are missing; streams that an operator configured otherwise stay as they are. */
+/** Creates the streams where they are missing; streams that an operator configured otherwise stay as they are. */
 export async function ensureStreams(jsm: JetStreamManager, limits: EventLimits, replicas: number): Promise<void> {
   await ensureStream(jsm, {
     name: JOBS_STREAM,
@@ -38,6 +39,16 @@ export async function ensureStreams(jsm: JetStreamManager, limits: EventLimits, 
     max_msgs_per_subject: limits.maxEventsPerSubject,
     max_bytes: limits.maxBytes,
     max_age: nanos(limits.maxAgeMs),
+    num_replicas: replicas,
+  });
+  await ensureStream(jsm, {
+    name: DEAD_STREAM,
+    subjects: ['percept.dead.>'],
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    storage: StorageType.File,
+    duplicate_window: nanos(DEDUPE_WINDOW_MS),
+    max_msgs: MAX_DEAD_LETTERS,
     num_replicas: replicas,
   });
 }

@@ -3,12 +3,14 @@ import { backOff } from './backoff.js';
 import {
   type ConsumeOptions,
   DEFAULT_ACK_WAIT_MS,
+  exhaustedReason,
   HANDLER_FAILURE_DELAY_MS,
   type WorkHandler,
   type WorkItem,
   type WorkVerdict,
 } from './bus.js';
 import { fromHeaders, plainBytes } from './cloud-event-headers.js';
+import { bury } from './nats-dead-letters.js';
 import { ensureWorkConsumer, JOBS_STREAM } from './nats-streams.js';
 
 /** The header that carries an item's id; the deduplication id may differ from it. */
@@ -112,6 +114,9 @@ export class NatsWorkConsumer {
     } finally {
       clearInterval(heartbeat);
     }
+    if (verdict.verdict === 'dead') {
+      await bury(this.#js, item, verdict.reason, `dead-${message.seq}-${item.deliveries}`);
+    }
     await settle(message, verdict);
   }
 
@@ -119,7 +124,7 @@ export class NatsWorkConsumer {
     try {
       if (item.deliveries > (this.#options.maxDeliveries ?? Number.POSITIVE_INFINITY)) {
         await this.#options.onExhausted?.(item);
-        return { verdict: 'term' };
+        return { verdict: 'dead', reason: exhaustedReason(item.deliveries) };
       }
       return await this.#handler(item);
     } catch (error) {
@@ -139,6 +144,7 @@ async function settle(message: JsMsg, verdict: WorkVerdict): Promise<void> {
       message.nak(verdict.delayMs > 0 ? verdict.delayMs : undefined);
       return;
     case 'term':
+    case 'dead':
       // No reason: servers before 2.11 do not understand it and deliver the message again.
       message.term();
       return;

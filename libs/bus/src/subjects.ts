@@ -11,6 +11,11 @@ export function workSubject(kind: string): string {
   return `percept.jobs.${token(kind, 'kind')}`;
 }
 
+/** `percept.dead.<kind>`. */
+export function deadSubject(kind: string): string {
+  return `percept.dead.${token(kind, 'kind')}`;
+}
+
 /** `percept.events.<job>.<kind>`. */
 export function eventSubject(job: string, kind: string): string {
   return `percept.events.${token(job, 'job')}.${token(kind, 'kind')}`;

@@ -220,6 +220,22 @@ describe.each(busForms.filter((form) => form.available))('the $name bus', (form)
     );
     expect(handled).toBe(2);
     expect(exhausted.map(({ id, deliveries }) => [id, deliveries])).toEqual([['p', 3]]);
+    const letters = (await bus.deadLetters()).filter(({ kind }) => kind === 'poison');
+    expect(letters.map(({ id, reason }) => [id, reason])).toEqual([['p', 'given up after 2 deliveries']]);
+  });
+
+  test('keeps what is given up as a dead letter with the reason, and queues it again when asked', async () => {
+    await bus.publishWork('dead', 'd', bytes('body'), { headers: { traceparent: 't' } });
+    await consumeUntil('dead', 1, async () => ({ verdict: 'dead', reason: 'a reason, naïve' }));
+    const [letter] = (await bus.deadLetters()).filter(({ kind }) => kind === 'dead');
+    expect(letter).toMatchObject({ kind: 'dead', id: 'd', reason: 'a reason, naïve', deliveries: 1 });
+    const sequence = letter?.sequence ?? 0;
+    expect(await bus.requeueDeadLetter(sequence)).toMatchObject({ id: 'd' });
+    const [again] = await consumeUntil('dead', 1, async () => ({ verdict: 'ack' }));
+    expect(again).toMatchObject({ id: 'd', deliveries: 1, headers: { traceparent: 't' } });
+    expect(Buffer.from(again?.body ?? []).toString()).toBe('body');
+    expect(await bus.requeueDeadLetter(sequence)).toBeUndefined();
+    expect((await bus.deadLetters()).filter(({ kind }) => kind === 'dead')).toEqual([]);
   });
 
   test('returns work that was never taken to a later consumer', async () => {

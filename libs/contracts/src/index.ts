@@ -202,6 +202,7 @@ export {
   StateChange,
 } from './gen/percept/v1/job_event.js';
 export {
+  DeadLetter,
   JobsCancelRequest,
   JobsCancelResponse,
   JobsClient,

@@ -9,6 +9,15 @@ export class JobNotFoundError extends Error {
   }
 }
 
+/** As many jobs of a kind wait as the policy allows. */
+export class JobQuotaError extends Error {
+  override readonly name = 'JobQuotaError';
+
+  constructor(kind: string, limit: number) {
+    super(`${limit} ${kind} jobs wait already; submit again once some have begun`);
+  }
+}
+
 /** A request id came again with other content. */
 export class RequestIdReusedError extends Error {
   override readonly name = 'RequestIdReusedError';

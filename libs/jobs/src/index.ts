@@ -6,6 +6,7 @@ export {
   JobHandedBackError,
   JobLostError,
   JobNotFoundError,
+  JobQuotaError,
   JobRetryError,
   RequestIdReusedError,
 } from './errors.js';

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Bus, workSubject } from '@percept/bus';
 import { JobSpec } from '@percept/contracts';
-import { RequestIdReusedError } from './errors.js';
+import { JobNotFoundError, JobQuotaError, RequestIdReusedError } from './errors.js';
 import { eventSequence, publishJobEvent, stateEvent } from './job-event.js';
 import { isTerminal, type JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
@@ -19,6 +19,7 @@ export interface Submission {
 /** What `requeueUnfinished` may take for granted about jobs that are marked RUNNING. */
 export type RunningJobs = 'are-orphans' | 'may-be-alive';
 
+const DEFAULT_MAX_WAITING = 1_000;
 const ID_DIGITS = 20;
 const PAGE_SIZE = 1_000;
 
@@ -26,16 +27,19 @@ const PAGE_SIZE = 1_000;
 export class JobQueue {
   readonly #repository: JobRepository;
   readonly #bus: Bus;
+  readonly #maxWaiting: number;
 
-  constructor(repository: JobRepository, bus: Bus) {
+  /** `maxWaiting`: QUEUED jobs of one kind beyond which `submit` refuses new ones. */
+  constructor(repository: JobRepository, bus: Bus, options: { readonly maxWaiting?: number } = {}) {
     this.#repository = repository;
     this.#bus = bus;
+    this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
   }
 
   /**
    * Stores and queues a job; a repeated request gives the job of the first.
    *
-   * @throws RequestIdReusedError when the request id came with another spec; errors of store and bus, after which the same
+   * @throws RequestIdReusedError when the request id came with another spec, JobQuotaError; errors of store and bus, after which the same
    * request may be repeated.
    */
   async submit(submission: Submission): Promise<JobRecord> {
@@ -43,10 +47,12 @@ export class JobQueue {
     workSubject(kind);
     const spec = JobSpec.encode(submission.spec).finish();
     const specDigest = createHash('sha256').update(spec).digest('hex');
+    const id = requestId === '' ? freshId(kind) : idOfRequest(kind, requestId);
+    await this.#checkQuota(kind, id);
     const now = new Date().toISOString();
     const record = await this.#repository.create(
       {
-        id: requestId === '' ? freshId(kind) : idOfRequest(kind, requestId),
+        id,
         kind,
         requestId,
         specDigest,
@@ -145,6 +151,19 @@ export class JobQueue {
         setbacks: current.setbacks + 1,
       };
     });
+  }
+
+  /** Repeated requests for a job that is there pass. */
+  async #checkQuota(kind: string, id: string): Promise<void> {
+    const { jobs } = await this.#repository.list({ kinds: [kind], states: ['QUEUED'] }, this.#maxWaiting, '');
+    if (jobs.length < this.#maxWaiting) {
+      return;
+    }
+    try {
+      await this.#repository.get(id);
+    } catch (error) {
+      throw error instanceof JobNotFoundError ? new JobQuotaError(kind, this.#maxWaiting) : error;
+    }
   }
 
   async #publish(record: JobRecord, dedupeId: string): Promise<void> {

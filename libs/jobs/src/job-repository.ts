@@ -8,7 +8,7 @@ import {
   type Store,
   StoreUnavailableError,
 } from '@percept/store';
-import { JobNotFoundError } from './errors.js';
+import { CorruptJobRecordError, JobNotFoundError } from './errors.js';
 import { decodeJobEvents } from './job-event.js';
 import { eventsKey, JOBS_FOLDER, recordKey, specKey } from './job-keys.js';
 import { decodeJobRecord, encodeJobRecord, isTerminal, type JobRecord, type JobStateName } from './job-record.js';
@@ -154,8 +154,8 @@ export class JobRepository {
     try {
       return await this.get(id);
     } catch (error) {
-      // A submission that broke off between spec and record.
-      if (error instanceof JobNotFoundError) {
+      // A submission that broke off between spec and record; a corrupt record must not hide all other jobs, and `get` tells of it.
+      if (error instanceof JobNotFoundError || error instanceof CorruptJobRecordError) {
         return undefined;
       }
       throw error;

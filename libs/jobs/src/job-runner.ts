@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Bus, WorkItem, WorkVerdict } from '@percept/bus';
-import { JobNotFoundError } from './errors.js';
+import { CorruptJobRecordError, JobNotFoundError } from './errors.js';
 import { CANCEL_KIND, eventSequence, publishJobEvent, stateEvent } from './job-event.js';
 import { type ExecutionOptions, JobExecution, remainingLeaseMs } from './job-execution.js';
 import type { JobHandler } from './job-handler.js';
@@ -26,6 +26,8 @@ export interface JobRunnerOptions {
 
 const DEFAULT_LEASE_MS = 30_000;
 const DEFAULT_MAX_SETBACKS = 5;
+/** Deliveries after which an item whose record still cannot be read becomes a dead letter. */
+const MAX_FAILED_LOOKS = 1_000;
 const RESUBSCRIBE_MS = 1_000;
 
 /** A worker: takes jobs of its kinds one by one and runs their handlers until it is closed. */
@@ -94,9 +96,10 @@ export class JobRunner {
     try {
       found = await repository.get(item.id);
     } catch (error) {
-      if (error instanceof JobNotFoundError) {
+      const isHopeless = error instanceof JobNotFoundError || error instanceof CorruptJobRecordError;
+      if (isHopeless || item.deliveries >= MAX_FAILED_LOOKS) {
         this.#execution.onError(error);
-        return { verdict: 'term' };
+        return { verdict: 'dead', reason: error instanceof Error ? error.message : String(error) };
       }
       throw error;
     }

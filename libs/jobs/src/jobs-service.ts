@@ -43,6 +43,14 @@ export function jobsService(options: JobsServiceOptions): MountedService {
     list: (request) => calls.list(request),
     watch: (request, { signal }) => calls.watch(request, signal),
     cancel: (request) => calls.cancel(request),
+    listDeadLetters: async () => ({ letters: [...(await options.bus.deadLetters())] }),
+    requeueDeadLetter: async ({ sequence }) => {
+      const letter = await options.bus.requeueDeadLetter(sequence);
+      if (letter === undefined) {
+        throw rpcError('NOT_FOUND', `there is no dead letter ${sequence}`);
+      }
+      return { letter };
+    },
   });
 }
 

@@ -10,6 +10,8 @@ import {
   type JobHandler,
   JobLostError,
   JobNotFoundError,
+  JobQueue,
+  JobQuotaError,
   type JobRecord,
   JobRetryError,
   jobsService,
@@ -218,6 +220,34 @@ describe.each(worlds)('jobs in the $name form', (form) => {
     expect(performance.now() - start).toBeLessThan(1_000);
     expect(reason).toBeInstanceOf(JobCancelledError);
     expect(await other.queue.cancel(id)).toMatchObject({ state: 'CANCELLED' });
+  });
+
+  test('refuses more waiting jobs of a kind than the policy allows, but not a repeated request', async () => {
+    const kind = freshKind();
+    const queue = new JobQueue(process.repository, process.bus, { maxWaiting: 2 });
+    for (const requestId of ['a', 'b']) {
+      await queue.submit({ kind, spec: spec(1), requestId });
+    }
+    await expect(queue.submit({ kind, spec: spec(1), requestId: 'c' })).rejects.toThrow(JobQuotaError);
+    expect((await queue.submit({ kind, spec: spec(1), requestId: 'b' })).state).toBe('QUEUED');
+    await expect(queue.submit({ kind: freshKind(), spec: spec(1), requestId: 'c' })).resolves.toBeDefined();
+  });
+
+  test('makes work without a job, and a corrupt record, a dead letter that says why', async () => {
+    const kind = freshKind();
+    work(kind, async () => RESULT);
+    await process.bus.publishWork(kind, `${kind}-nobody`, Buffer.from('{}'));
+    const { id } = await process.queue.submit({ kind: freshKind(), spec: spec(1), requestId: '' });
+    await process.store.put(`jobs/${id}/record.json`, Buffer.from('no record'));
+    await process.bus.publishWork(kind, id, Buffer.from('{}'));
+    await expect
+      .poll(async () => (await process.bus.deadLetters()).filter((letter) => letter.kind === kind), { timeout: 10_000 })
+      .toMatchObject([
+        { id: `${kind}-nobody`, reason: `there is no job ${kind}-nobody` },
+        { id, reason: `the record of job ${id} is corrupt` },
+      ]);
+    const { jobs } = await process.repository.list({ kinds: [], states: [] }, 10, '');
+    expect(jobs.map((job) => job.id)).not.toContain(id);
   });
 
   test('cancels a queued job at once and never runs it', async () => {

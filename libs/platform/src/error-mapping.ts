@@ -26,6 +26,7 @@ const stopping: ErrorRule = { code: 'UNAVAILABLE', message: 'the service is shut
 /** Errors of the platform's own libraries. */
 const platformRules: ErrorRules = {
   JobNotFoundError: { code: 'NOT_FOUND' },
+  JobQuotaError: { code: 'RESOURCE_EXHAUSTED', retryDelayMs: 5_000 },
   RequestIdReusedError: { code: 'ALREADY_EXISTS' },
   KeyNotFoundError: { code: 'NOT_FOUND', message: 'the object does not exist' },
   ConditionFailedError: { code: 'ABORTED', message: 'someone else changed the same object; try again' },

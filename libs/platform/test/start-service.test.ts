@@ -60,7 +60,14 @@ function attack(handlers: Partial<AttackHandlers> = {}): MountedService {
 }
 
 function jobs(watch: JobsHandlers['watch']): MountedService {
-  return mount(JobsService, { get: refuse, list: refuse, cancel: refuse, watch });
+  return mount(JobsService, {
+    get: refuse,
+    list: refuse,
+    cancel: refuse,
+    listDeadLetters: refuse,
+    requeueDeadLetter: refuse,
+    watch,
+  });
 }
 
 function event(sequence: number): JobsWatchResponse {

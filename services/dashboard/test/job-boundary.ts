@@ -82,6 +82,8 @@ export async function startJobBoundary(): Promise<JobBoundary> {
         if (job !== undefined) jobs.set(job.id, { ...job, cancelRequested: true });
         giveJob(call.request.jobId, answer);
       },
+      listDeadLetters: (_, answer) => answer(unimplemented),
+      requeueDeadLetter: (_, answer) => answer(unimplemented),
       watch: (call) => {
         const { jobId, afterSequence } = call.request;
         watchRequests.push(call.request);

@@ -1,7 +1,14 @@
-import { type Job, JobState, type JobsService, PerceptRpcError, type ServiceCalls } from '@percept/contracts';
+import {
+  type DeadLetter,
+  type Job,
+  JobState,
+  type JobsService,
+  PerceptRpcError,
+  type ServiceCalls,
+} from '@percept/contracts';
 import type { Command } from 'commander';
 import { followJob } from '../follow-job.js';
-import { print, withClient, withClientOptions } from '../global-options.js';
+import { parseCount, print, withClient, withClientOptions } from '../global-options.js';
 import type { PerceptClient } from '../percept-client.js';
 import { ProgressDisplay } from '../progress-display.js';
 import { formatTable } from '../table.js';
@@ -9,7 +16,7 @@ import { formatTable } from '../table.js';
 const stateName = (state: JobState): string =>
   Object.entries(JobState).find(([, value]) => value === state)?.[0] ?? String(state);
 
-/** `percept jobs list | show | watch | cancel`. */
+/** `percept jobs list | show | watch | cancel | dead | requeue`. */
 export function addJobs(program: Command): void {
   const jobs = program.command('jobs').description('jobs');
   withClientOptions(jobs.command('list').description('list the jobs, newest first')).action(async (options) => {
@@ -59,6 +66,36 @@ export function addJobs(program: Command): void {
       print(options, job, () => `${jobId} ${job ? stateName(job.state) : ''}`);
     });
   });
+  withClientOptions(jobs.command('dead').description('list the work that was given up, with the reasons')).action(
+    async (options) => {
+      await withClient(options, async (client) => {
+        const letters = new Map<number, DeadLetter>();
+        for (const calls of client.allJobs) {
+          for (const letter of (await calls.listDeadLetters({})).letters) letters.set(letter.sequence, letter);
+        }
+        print(options, [...letters.values()], () =>
+          formatTable(
+            ['letter', 'kind', 'id', 'deliveries', 'reason'],
+            [...letters.values()].map(({ sequence, kind, id, deliveries, reason }) => [
+              String(sequence),
+              kind,
+              id,
+              String(deliveries),
+              reason,
+            ]),
+          ),
+        );
+      });
+    },
+  );
+  withClientOptions(jobs.command('requeue <letter>').description('queue work that was given up again')).action(
+    async (letter: string, options) => {
+      await withClient(options, async ({ allJobs: [calls] }) => {
+        const answer = await calls?.requeueDeadLetter({ sequence: parseCount(letter) });
+        print(options, answer?.letter, () => `${answer?.letter?.id ?? ''} is queued again`);
+      });
+    },
+  );
 }
 
 async function findOwner(

@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { Job, JobState, jobStateFromJSON, jobStateToJSON } from "./job.js";
 import { JobEvent } from "./job_event.js";
 
@@ -87,6 +88,44 @@ export interface JobsCancelRequest {
 export interface JobsCancelResponse {
   /** The job, perhaps still RUNNING with `cancel_requested`. */
   job?: Job | undefined;
+}
+
+/** Asks for the work that was given up. */
+export interface JobsListDeadLettersRequest {
+}
+
+/** Work that was given up. */
+export interface DeadLetter {
+  /** Number of the letter. */
+  sequence: number;
+  /** Kind of the work: that of a job, or of shards. */
+  kind: string;
+  /** Id of the job or shard. */
+  id: string;
+  /** Why it was given up. */
+  reason: string;
+  /** How often it was handed out. */
+  deliveries: number;
+  /** When it was given up. */
+  time?: Date | undefined;
+}
+
+/** The work that was given up. */
+export interface JobsListDeadLettersResponse {
+  /** The newest 1,000 letters at most, oldest first. */
+  letters: DeadLetter[];
+}
+
+/** Asks to queue a dead letter's work again. */
+export interface JobsRequeueDeadLetterRequest {
+  /** Number of the letter. */
+  sequence: number;
+}
+
+/** The work that was queued again. */
+export interface JobsRequeueDeadLetterResponse {
+  /** The letter, which is gone now. */
+  letter?: DeadLetter | undefined;
 }
 
 function createBaseJobsGetRequest(): JobsGetRequest {
@@ -795,6 +834,412 @@ export const JobsCancelResponse: MessageFns<JobsCancelResponse> = {
   },
 };
 
+function createBaseJobsListDeadLettersRequest(): JobsListDeadLettersRequest {
+  return {};
+}
+
+export const JobsListDeadLettersRequest: MessageFns<JobsListDeadLettersRequest> = {
+  encode(_: JobsListDeadLettersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobsListDeadLettersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobsListDeadLettersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): JobsListDeadLettersRequest {
+    return {};
+  },
+
+  toJSON(_: JobsListDeadLettersRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<JobsListDeadLettersRequest>): JobsListDeadLettersRequest {
+    return JobsListDeadLettersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<JobsListDeadLettersRequest>): JobsListDeadLettersRequest {
+    const message = createBaseJobsListDeadLettersRequest();
+    return message;
+  },
+};
+
+function createBaseDeadLetter(): DeadLetter {
+  return { sequence: 0, kind: "", id: "", reason: "", deliveries: 0, time: undefined };
+}
+
+export const DeadLetter: MessageFns<DeadLetter> = {
+  encode(message: DeadLetter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).uint64(message.sequence);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.id !== "") {
+      writer.uint32(26).string(message.id);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.deliveries !== 0) {
+      writer.uint32(40).uint32(message.deliveries);
+    }
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeadLetter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeadLetter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.deliveries = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeadLetter {
+    return {
+      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      id: isSet(object.id) ? globalThis.String(object.id) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      deliveries: isSet(object.deliveries) ? globalThis.Number(object.deliveries) : 0,
+      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
+    };
+  },
+
+  toJSON(message: DeadLetter): unknown {
+    const obj: any = {};
+    if (message.sequence !== 0) {
+      obj.sequence = Math.round(message.sequence);
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.id !== "") {
+      obj.id = message.id;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.deliveries !== 0) {
+      obj.deliveries = Math.round(message.deliveries);
+    }
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeadLetter>): DeadLetter {
+    return DeadLetter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeadLetter>): DeadLetter {
+    const message = createBaseDeadLetter();
+    message.sequence = object.sequence ?? 0;
+    message.kind = object.kind ?? "";
+    message.id = object.id ?? "";
+    message.reason = object.reason ?? "";
+    message.deliveries = object.deliveries ?? 0;
+    message.time = object.time ?? undefined;
+    return message;
+  },
+};
+
+function createBaseJobsListDeadLettersResponse(): JobsListDeadLettersResponse {
+  return { letters: [] };
+}
+
+export const JobsListDeadLettersResponse: MessageFns<JobsListDeadLettersResponse> = {
+  encode(message: JobsListDeadLettersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.letters) {
+      DeadLetter.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobsListDeadLettersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobsListDeadLettersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.letters.push(DeadLetter.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JobsListDeadLettersResponse {
+    return {
+      letters: globalThis.Array.isArray(object?.letters) ? object.letters.map((e: any) => DeadLetter.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: JobsListDeadLettersResponse): unknown {
+    const obj: any = {};
+    if (message.letters?.length) {
+      obj.letters = message.letters.map((e) => DeadLetter.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JobsListDeadLettersResponse>): JobsListDeadLettersResponse {
+    return JobsListDeadLettersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobsListDeadLettersResponse>): JobsListDeadLettersResponse {
+    const message = createBaseJobsListDeadLettersResponse();
+    message.letters = object.letters?.map((e) => DeadLetter.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseJobsRequeueDeadLetterRequest(): JobsRequeueDeadLetterRequest {
+  return { sequence: 0 };
+}
+
+export const JobsRequeueDeadLetterRequest: MessageFns<JobsRequeueDeadLetterRequest> = {
+  encode(message: JobsRequeueDeadLetterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sequence !== 0) {
+      writer.uint32(8).uint64(message.sequence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobsRequeueDeadLetterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobsRequeueDeadLetterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JobsRequeueDeadLetterRequest {
+    return { sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0 };
+  },
+
+  toJSON(message: JobsRequeueDeadLetterRequest): unknown {
+    const obj: any = {};
+    if (message.sequence !== 0) {
+      obj.sequence = Math.round(message.sequence);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JobsRequeueDeadLetterRequest>): JobsRequeueDeadLetterRequest {
+    return JobsRequeueDeadLetterRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobsRequeueDeadLetterRequest>): JobsRequeueDeadLetterRequest {
+    const message = createBaseJobsRequeueDeadLetterRequest();
+    message.sequence = object.sequence ?? 0;
+    return message;
+  },
+};
+
+function createBaseJobsRequeueDeadLetterResponse(): JobsRequeueDeadLetterResponse {
+  return { letter: undefined };
+}
+
+export const JobsRequeueDeadLetterResponse: MessageFns<JobsRequeueDeadLetterResponse> = {
+  encode(message: JobsRequeueDeadLetterResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.letter !== undefined) {
+      DeadLetter.encode(message.letter, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobsRequeueDeadLetterResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobsRequeueDeadLetterResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.letter = DeadLetter.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JobsRequeueDeadLetterResponse {
+    return { letter: isSet(object.letter) ? DeadLetter.fromJSON(object.letter) : undefined };
+  },
+
+  toJSON(message: JobsRequeueDeadLetterResponse): unknown {
+    const obj: any = {};
+    if (message.letter !== undefined) {
+      obj.letter = DeadLetter.toJSON(message.letter);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JobsRequeueDeadLetterResponse>): JobsRequeueDeadLetterResponse {
+    return JobsRequeueDeadLetterResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobsRequeueDeadLetterResponse>): JobsRequeueDeadLetterResponse {
+    const message = createBaseJobsRequeueDeadLetterResponse();
+    message.letter = (object.letter !== undefined && object.letter !== null)
+      ? DeadLetter.fromPartial(object.letter)
+      : undefined;
+    return message;
+  },
+};
+
 /** The jobs of the services on this port. */
 export type JobsService = typeof JobsService;
 export const JobsService = {
@@ -838,6 +1283,30 @@ export const JobsService = {
     responseSerialize: (value: JobsCancelResponse): Buffer => Buffer.from(JobsCancelResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): JobsCancelResponse => JobsCancelResponse.decode(value),
   },
+  /** Lists the work that was given up, with the reasons, oldest first. */
+  listDeadLetters: {
+    path: "/percept.v1.Jobs/ListDeadLetters" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: JobsListDeadLettersRequest): Buffer =>
+      Buffer.from(JobsListDeadLettersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): JobsListDeadLettersRequest => JobsListDeadLettersRequest.decode(value),
+    responseSerialize: (value: JobsListDeadLettersResponse): Buffer =>
+      Buffer.from(JobsListDeadLettersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): JobsListDeadLettersResponse => JobsListDeadLettersResponse.decode(value),
+  },
+  /** Queues a dead letter's work again. NOT_FOUND when there is no such letter. */
+  requeueDeadLetter: {
+    path: "/percept.v1.Jobs/RequeueDeadLetter" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: JobsRequeueDeadLetterRequest): Buffer =>
+      Buffer.from(JobsRequeueDeadLetterRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): JobsRequeueDeadLetterRequest => JobsRequeueDeadLetterRequest.decode(value),
+    responseSerialize: (value: JobsRequeueDeadLetterResponse): Buffer =>
+      Buffer.from(JobsRequeueDeadLetterResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): JobsRequeueDeadLetterResponse => JobsRequeueDeadLetterResponse.decode(value),
+  },
 } as const;
 
 export interface JobsServer extends UntypedServiceImplementation {
@@ -849,6 +1318,10 @@ export interface JobsServer extends UntypedServiceImplementation {
   watch: handleServerStreamingCall<JobsWatchRequest, JobsWatchResponse>;
   /** Asks a job to stop. It stops within a second, or after its present step where that takes longer. A job that has ended stays as it is. */
   cancel: handleUnaryCall<JobsCancelRequest, JobsCancelResponse>;
+  /** Lists the work that was given up, with the reasons, oldest first. */
+  listDeadLetters: handleUnaryCall<JobsListDeadLettersRequest, JobsListDeadLettersResponse>;
+  /** Queues a dead letter's work again. NOT_FOUND when there is no such letter. */
+  requeueDeadLetter: handleUnaryCall<JobsRequeueDeadLetterRequest, JobsRequeueDeadLetterResponse>;
 }
 
 export interface JobsClient extends Client {
@@ -907,6 +1380,38 @@ export interface JobsClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: JobsCancelResponse) => void,
   ): ClientUnaryCall;
+  /** Lists the work that was given up, with the reasons, oldest first. */
+  listDeadLetters(
+    request: JobsListDeadLettersRequest,
+    callback: (error: ServiceError | null, response: JobsListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  listDeadLetters(
+    request: JobsListDeadLettersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: JobsListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  listDeadLetters(
+    request: JobsListDeadLettersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: JobsListDeadLettersResponse) => void,
+  ): ClientUnaryCall;
+  /** Queues a dead letter's work again. NOT_FOUND when there is no such letter. */
+  requeueDeadLetter(
+    request: JobsRequeueDeadLetterRequest,
+    callback: (error: ServiceError | null, response: JobsRequeueDeadLetterResponse) => void,
+  ): ClientUnaryCall;
+  requeueDeadLetter(
+    request: JobsRequeueDeadLetterRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: JobsRequeueDeadLetterResponse) => void,
+  ): ClientUnaryCall;
+  requeueDeadLetter(
+    request: JobsRequeueDeadLetterRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: JobsRequeueDeadLetterResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const JobsClient = makeGenericClientConstructor(JobsService, "percept.v1.Jobs") as unknown as {
@@ -923,6 +1428,28 @@ export type DeepPartial<T> = T extends Builtin ? T
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = Math.trunc(date.getTime() / 1_000);
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (t.seconds || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+function fromJsonTimestamp(o: any): Date {
+  if (o instanceof globalThis.Date) {
+    return o;
+  } else if (typeof o === "string") {
+    return new globalThis.Date(o);
+  } else {
+    return fromTimestamp(Timestamp.fromJSON(o));
+  }
+}
 
 function longToNumber(int64: { toString(): string }): number {
   const num = globalThis.Number(int64.toString());
