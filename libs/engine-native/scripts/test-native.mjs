@@ -1,5 +1,7 @@
-// Builds the C++ tests of the convolution kernels, plain and with the address and undefined-behaviour sanitizers, and runs both.
+// Builds the C++ tests of the convolution kernels and runs them: plain, with the address and undefined-behaviour sanitizers and, on a CPU
+// without AVX-512, with the AVX-512 kernels emulated.
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,13 +14,18 @@ function run(program, args, options = {}) {
   return { status, stdout: stdout ?? '' };
 }
 
+/** The build with emulated AVX-512, where the CPU needs it and SIMDe (Debian package libsimde-dev) is installed. */
+function emulatedBuilds() {
+  if (process.arch !== 'x64' || /\bavx512vl\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))) return [];
+  if (existsSync('/usr/include/simde/x86/avx512.h')) return [['avx512 emulated', ['-DEMULATE_AVX512=ON']]];
+  console.log('avx512: skipped, since the CPU has none and SIMDe (Debian package libsimde-dev) is not installed');
+  return [];
+}
+
 let passed = 0;
 let failed = 0;
-for (const [name, flags] of [
-  ['plain', []],
-  ['sanitized', ['-DSANITIZE=ON']],
-]) {
-  const folder = path.join(build, `conv-test-${name}`);
+for (const [name, flags] of [['plain', []], ['sanitized', ['-DSANITIZE=ON']], ...emulatedBuilds()]) {
+  const folder = path.join(build, `conv-test-${name.replaceAll(' ', '-')}`);
   const steps = [
     ['cmake', ['-S', source, '-B', folder, '-DCMAKE_BUILD_TYPE=Release', ...flags]],
     ['cmake', ['--build', folder, '--target', 'conv_test', '--parallel', '2']],

@@ -10,7 +10,9 @@ namespace percept::conv {
 namespace {
 
 Isa detect_isa() {
-#ifdef PERCEPT_CONV_X86
+#ifdef PERCEPT_CONV_EMULATED_AVX512
+  return Isa::avx512;
+#elif defined(PERCEPT_CONV_X86)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {

@@ -18,8 +18,10 @@ endmacro()
 
 percept_conv_kernels(direct_portable.cc)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(PERCEPT_CONV_AVX512
-      -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
+  if(NOT DEFINED PERCEPT_CONV_AVX512)
+    set(PERCEPT_CONV_AVX512
+        -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
+  endif()
   percept_conv_kernels(direct_avx2.cc -mavx2 -mfma)
   percept_conv_kernels(winograd_avx2.cc -mavx2 -mfma)
   percept_conv_kernels(direct_avx512.cc ${PERCEPT_CONV_AVX512})
