@@ -1,11 +1,13 @@
 import {
-  batchNormInference,
-  batchNormTrain,
+  batchNormReluInference,
+  batchNormReluTrain,
   conv2d,
   dense,
   globalMeanPool,
   type HostTensor,
-  relu,
+  moveAverages,
+  preActivationBlockInference,
+  preActivationBlockTrain,
   uniformArray,
 } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -166,32 +168,50 @@ export class PreActResNet implements Classifier {
   }
 
   #block(x: tf.Tensor4D, { name, stride, projection }: BlockLayout, mode: Mode): tf.Tensor4D {
-    const first = conv2d(this.#normaliseRelu(x, `${name}.bn1`, mode), this.#filter(`${name}.conv1`), stride, 1);
-    const second = conv2d(this.#normaliseRelu(first, `${name}.bn2`, mode), this.#filter(`${name}.conv2`), 1, 1);
-    const shortcut = projection ? conv2d(x, this.#filter(`${name}.shortcut`), stride, 0) : x;
-    return tf.add(second, shortcut);
+    const weights = {
+      gamma1: this.#vector(`${name}.bn1.weight`),
+      beta1: this.#vector(`${name}.bn1.bias`),
+      filter1: this.#filter(`${name}.conv1`),
+      gamma2: this.#vector(`${name}.bn2.weight`),
+      beta2: this.#vector(`${name}.bn2.bias`),
+      filter2: this.#filter(`${name}.conv2`),
+      ...(projection ? { shortcut: this.#filter(`${name}.shortcut`) } : {}),
+    };
+    if (mode.kind === 'inference') {
+      const statistics = {
+        mean1: this.#vector(`${name}.bn1.running_mean`),
+        variance1: this.#vector(`${name}.bn1.running_var`),
+        mean2: this.#vector(`${name}.bn2.running_mean`),
+        variance2: this.#vector(`${name}.bn2.running_var`),
+      };
+      return preActivationBlockInference(x, weights, statistics, stride, batchNormEpsilon);
+    }
+    const block = preActivationBlockTrain(x, weights, stride, batchNormEpsilon);
+    if (mode.statistics === 'update') {
+      this.#moveStatistics(`${name}.bn1`, block.mean1, block.variance1, valuesPerChannel(x));
+      this.#moveStatistics(`${name}.bn2`, block.mean2, block.variance2, valuesPerChannel(block.output));
+    }
+    return block.output;
   }
 
   #normaliseRelu(x: tf.Tensor4D, name: string, mode: Mode): tf.Tensor4D {
     const [gamma, beta] = [this.#vector(`${name}.weight`), this.#vector(`${name}.bias`)];
     if (mode.kind === 'inference') {
       const [mean, variance] = [this.#vector(`${name}.running_mean`), this.#vector(`${name}.running_var`)];
-      return relu(batchNormInference(x, gamma, beta, mean, variance, batchNormEpsilon));
+      return batchNormReluInference(x, gamma, beta, mean, variance, batchNormEpsilon);
     }
-    const { output, mean, variance } = batchNormTrain(x, gamma, beta, batchNormEpsilon);
-    if (mode.statistics === 'update') this.#moveStatistics(name, mean, variance, x.size / (x.shape[3] as number));
-    return relu(output);
+    const { output, mean, variance } = batchNormReluTrain(x, gamma, beta, batchNormEpsilon);
+    if (mode.statistics === 'update') this.#moveStatistics(name, mean, variance, valuesPerChannel(x));
+    return output;
   }
 
   /** PyTorch's running statistics: a moving average with the unbiased variance. */
   #moveStatistics(name: string, mean: tf.Tensor1D, variance: tf.Tensor1D, count: number): void {
-    const move = (variable: tf.Variable, value: tf.Tensor): void => {
-      variable.assign(tf.add(tf.mul(variable, 1 - statisticsMomentum), tf.mul(value, statisticsMomentum)));
-    };
-    tf.tidy(() => {
-      move(this.#variable(`${name}.running_mean`), mean);
-      move(this.#variable(`${name}.running_var`), tf.mul(variance, count / Math.max(1, count - 1)));
-    });
+    const [runningMean, runningVariance] = [
+      this.#variable(`${name}.running_mean`),
+      this.#variable(`${name}.running_var`),
+    ];
+    moveAverages(runningMean, runningVariance, mean, variance, statisticsMomentum, count);
   }
 
   #variable(name: string): tf.Variable {
@@ -209,4 +229,8 @@ export class PreActResNet implements Classifier {
 
 function canonicalName(name: string): string {
   return name.replace(/^module\./, '').replace('.shortcut.0.', '.shortcut.');
+}
+
+function valuesPerChannel(x: tf.Tensor4D): number {
+  return x.size / x.shape[3];
 }
