@@ -13,6 +13,7 @@ const parts = {
   },
   'nats-server': { package: 'nats-server', present: () => hasProgram('nats-server') },
   chromium: { package: 'chromium', present: () => hasProgram('chromium') },
+  simde: { package: 'libsimde-dev', present: () => existsSync('/usr/include/simde/x86/avx512.h') },
   'python-venv': { package: 'python3-venv', present: () => hasProgram('python3') },
 };
 
@@ -21,7 +22,7 @@ export const engineParts = ['compiler', 'cmake', 'make', 'onednn'];
 /** The parts the fast tests run against. */
 export const testParts = ['nats-server', 'chromium'];
 /** The parts the full tests need besides. */
-export const fullTestParts = ['python-venv'];
+export const fullTestParts = ['python-venv', 'simde'];
 
 /**
  * Installs the missing parts with apt when this is root, and otherwise says which command to run.

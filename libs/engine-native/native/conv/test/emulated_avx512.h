@@ -22,19 +22,23 @@ inline __m512 from_floats(const float (&lanes)[16]) {
 
 inline void to_floats(__m512 v, float (&lanes)[16]) { memcpy(lanes, &v, sizeof v); }
 
-inline __m512 maskz_loadu_ps(unsigned mask, const void* memory) {
-  float lanes[16];
-  for (int i = 0; i < 16; ++i) {
+template <class V>
+V maskz_loadu_ps(unsigned mask, const void* memory) {
+  float lanes[sizeof(V) / 4];
+  for (size_t i = 0; i < sizeof(V) / 4; ++i) {
     lanes[i] = 0.0f;
     if (mask >> i & 1) memcpy(lanes + i, static_cast<const char*>(memory) + 4 * i, 4);
   }
-  return from_floats(lanes);
+  V v;
+  memcpy(&v, lanes, sizeof v);
+  return v;
 }
 
-inline void mask_storeu_ps(void* memory, unsigned mask, __m512 v) {
-  float lanes[16];
-  to_floats(v, lanes);
-  for (int i = 0; i < 16; ++i) {
+template <class V>
+void mask_storeu_ps(void* memory, unsigned mask, V v) {
+  float lanes[sizeof(V) / 4];
+  memcpy(lanes, &v, sizeof v);
+  for (size_t i = 0; i < sizeof(V) / 4; ++i) {
     if (mask >> i & 1) memcpy(static_cast<char*>(memory) + 4 * i, lanes + i, 4);
   }
 }
@@ -63,8 +67,12 @@ inline __m512 permute_ps(__m512 v, int control) {
 
 }  // namespace percept::emulated
 
-#define _mm512_maskz_loadu_ps(mask, memory) percept::emulated::maskz_loadu_ps(mask, memory)
+#define _mm512_maskz_loadu_ps(mask, memory) percept::emulated::maskz_loadu_ps<__m512>(mask, memory)
+#define _mm256_maskz_loadu_ps(mask, memory) percept::emulated::maskz_loadu_ps<__m256>(mask, memory)
+#define _mm_maskz_loadu_ps(mask, memory) percept::emulated::maskz_loadu_ps<__m128>(mask, memory)
 #define _mm512_mask_storeu_ps(memory, mask, v) percept::emulated::mask_storeu_ps(memory, mask, v)
+#define _mm256_mask_storeu_ps(memory, mask, v) percept::emulated::mask_storeu_ps(memory, mask, v)
+#define _mm_mask_storeu_ps(memory, mask, v) percept::emulated::mask_storeu_ps(memory, mask, v)
 #define _mm512_stream_ps(memory, v) percept::emulated::stream_ps(memory, v)
 #define _mm512_i32gather_ps(offsets, memory, scale) \
   percept::emulated::i32gather_ps<scale>(offsets, memory)
