@@ -1,10 +1,12 @@
 export { augment, type BatchOptions, EpochBatches, type LabelledBatch } from './batches.js';
 export { cifar10Declaration, cifar10Files, parseCifar10 } from './cifar10.js';
 export { type Augmentation, type DatasetDeclaration, type LoadedDataset, noAugmentation } from './dataset.js';
+export { readDatasetFile, writeDatasetFile } from './dataset-file.js';
 export { DatasetError } from './errors.js';
 export { type IdxArray, parseIdx } from './idx.js';
+export { type ImageTreeOptions, parseImageTree } from './image-tree.js';
 export { type MnistFiles, mnistDeclaration, parseMnist } from './mnist.js';
 export { hasCifar10, loadCifar10 } from './sources/cifar10-folder.js';
 export { loadEmbeddedMnist } from './sources/embedded-mnist.js';
-export { type ImageFolderOptions, loadImageFolder } from './sources/image-folder.js';
 export { Split } from './split.js';
+export { readTarGz } from './tar-entries.js';

@@ -38,6 +38,11 @@ export class Split {
     return this.#digest;
   }
 
+  /** The bytes of all images; not to be changed. */
+  get pixels(): Uint8Array {
+    return this.#pixels;
+  }
+
   /** The bytes of one image; not to be changed. */
   bytes(index: number): Uint8Array {
     return this.#pixels.subarray(index * this.size, (index + 1) * this.size);

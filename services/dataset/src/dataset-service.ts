@@ -4,36 +4,31 @@ import {
   type DatasetSelection,
   DatasetService,
   encodeTensor,
-  rpcError,
 } from '@percept/contracts';
 import { EpochBatches } from '@percept/datasets';
 import { type CallContext, type MountedService, mount, Violations } from '@percept/platform';
 import type { Catalogue } from './catalogue.js';
 import { describeDataset } from './describe-dataset.js';
+import { type ImportSources, importDataset } from './import-dataset.js';
 import { validateRead, validateSelection } from './validate-read.js';
 
 /** The Dataset service over a catalogue. */
-export function datasetService(catalogue: Catalogue): MountedService {
+export function datasetService(catalogue: Catalogue, sources: ImportSources): MountedService {
   return mount(DatasetService, {
     list: async () => ({
       datasets: await Promise.all(
-        catalogue.entries.map(async (entry) => {
+        (await catalogue.entries()).map(async (entry) => {
           const available = await entry.isAvailable();
           return describeDataset(entry, available ? await catalogue.load(entry.declaration.name) : undefined);
         }),
       ),
     }),
     get: async ({ name }) => {
-      const entry = catalogue.find(name);
+      const entry = await catalogue.find(name);
       return { dataset: describeDataset(entry, (await entry.isAvailable()) ? await catalogue.load(name) : undefined) };
     },
     read: (request, context) => readEpoch(catalogue, request, context),
-    import: async () => {
-      throw rpcError(
-        'UNIMPLEMENTED',
-        'importing data sets over the network is not supported yet; put their files into the data folder',
-      );
-    },
+    import: async (requests, { signal }) => ({ dataset: await importDataset(requests, catalogue, sources, signal) }),
     getSamples: async ({ selection }) => {
       const violations = new Violations();
       violations.check(selection !== undefined, 'selection', 'must be given');

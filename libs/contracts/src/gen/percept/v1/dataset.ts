@@ -100,6 +100,8 @@ export const DatasetFormat = {
   CIFAR10_ARCHIVE: 2,
   /** IMAGE_FOLDER - PNG images as SPLIT/CLASS/FILE, or CLASS/FILE, which is divided by seed. */
   IMAGE_FOLDER: 3,
+  /** MNIST_IDX - The four IDX files of MNIST and of its relatives, plain or gzip, named as the originals. */
+  MNIST_IDX: 4,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -110,6 +112,7 @@ export namespace DatasetFormat {
   export type CIFAR10_BINARY = typeof DatasetFormat.CIFAR10_BINARY;
   export type CIFAR10_ARCHIVE = typeof DatasetFormat.CIFAR10_ARCHIVE;
   export type IMAGE_FOLDER = typeof DatasetFormat.IMAGE_FOLDER;
+  export type MNIST_IDX = typeof DatasetFormat.MNIST_IDX;
   export type UNRECOGNIZED = typeof DatasetFormat.UNRECOGNIZED;
 }
 
@@ -127,6 +130,9 @@ export function datasetFormatFromJSON(object: any): DatasetFormat {
     case 3:
     case "DATASET_FORMAT_IMAGE_FOLDER":
       return DatasetFormat.IMAGE_FOLDER;
+    case 4:
+    case "DATASET_FORMAT_MNIST_IDX":
+      return DatasetFormat.MNIST_IDX;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -144,6 +150,8 @@ export function datasetFormatToJSON(object: DatasetFormat): string {
       return "DATASET_FORMAT_CIFAR10_ARCHIVE";
     case DatasetFormat.IMAGE_FOLDER:
       return "DATASET_FORMAT_IMAGE_FOLDER";
+    case DatasetFormat.MNIST_IDX:
+      return "DATASET_FORMAT_MNIST_IDX";
     case DatasetFormat.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
