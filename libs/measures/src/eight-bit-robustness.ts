@@ -8,10 +8,10 @@ import type { LedgerEntry, WitnessLedger } from './witness-ledger.js';
 const levels = 255;
 
 /**
- * The robust-accuracy curve against perturbations that survive being stored as 8-bit images: a witness counts where its rounded copy still lies within its budget and is still
- * misclassified by the witness margin. Never below the curve of the ledger itself, and like it an upper bound: rounded copies are not attacked anew.
+ * The robust-accuracy curve against perturbations that survive being stored as 8-bit images. Never below the curve of the ledger itself, and like it an upper bound: no attack is run anew.
  *
- * A pixel goes to its nearest level, and where that leaves the ball towards the clean image. Throws RangeError for a sample that is not given.
+ * A sample is broken at the smallest budget at which its witness, stretched from the clean image to that budget (at its own budget: as it is) and rounded within the ball, is
+ * misclassified by the witness margin. Forward passes only. Throws RangeError for a sample that is not given.
  */
 export function eightBitRobustness(
   model: Classifier,
@@ -19,41 +19,68 @@ export function eightBitRobustness(
   ledger: WitnessLedger,
   batchSize = 128,
 ): CurvePoint[] {
-  const length = valuesPerImage(samples);
+  const { grid } = ledger;
   const positionOf = new Map(Array.from(samples.ids, (id, position) => [id, position]));
-  const surviving = new Set<number>();
-  const attacked = ledger.entries.filter(({ witness }) => witness !== undefined && witness.budget > 0);
-  for (let first = 0; first < attacked.length; first += batchSize) {
-    const batch = attacked.slice(first, first + batchSize);
-    const images = new Float32Array(batch.length * length);
-    for (const [row, entry] of batch.entries())
-      images.set(roundedWitness(entry, samples, positionOf, ledger), row * length);
-    const logits = forwardLogits(model, images, batch.length);
-    for (const [row, { id, label }] of batch.entries()) {
-      const aim = { kind: 'untargeted', goalClass: label, cleanClass: label } as const;
-      const { margin, largestLogit } = judge(logits, row * model.classes, model.classes, aim, 'margin');
-      if (margin > witnessMargin * largestLogit) surviving.add(id);
+  const brokenAt = new Map<number, number>();
+  for (let budget = 1; budget < grid.length; budget++) {
+    const pending = ledger.entries.filter(
+      ({ id, witness }) => witness !== undefined && witness.budget > 0 && witness.budget <= budget && !brokenAt.has(id),
+    );
+    for (let first = 0; first < pending.length; first += batchSize) {
+      const batch = pending.slice(first, first + batchSize);
+      const images = batch.map((entry) =>
+        stretchedAndRounded(entry, cleanImage(entry, samples, positionOf), ledger, budget),
+      );
+      for (const [row, misclassified] of misclassifiedByMargin(model, images, batch).entries())
+        if (misclassified) brokenAt.set((batch[row] as LedgerEntry).id, budget);
     }
   }
   const entries = ledger.entries.map((entry): LedgerEntry => {
-    if (entry.witness === undefined || entry.witness.budget === 0 || surviving.has(entry.id)) return entry;
-    const { witness: _, ...standing } = entry;
-    return standing;
+    const { witness, ...standing } = entry;
+    if (witness === undefined || witness.budget === 0) return entry;
+    const budget = brokenAt.get(entry.id);
+    return budget === undefined ? standing : { ...standing, witness: { ...witness, budget } };
   });
   return robustAccuracyCurve({ ...ledger, entries });
 }
 
-function roundedWitness(
-  { id, witness }: LedgerEntry,
-  samples: Samples,
-  positionOf: ReadonlyMap<number, number>,
-  { grid, norm }: WitnessLedger,
-): Float32Array {
+function misclassifiedByMargin(
+  model: Classifier,
+  images: readonly Float32Array[],
+  entries: readonly LedgerEntry[],
+): boolean[] {
+  const length = images[0]?.length ?? 0;
+  const joined = new Float32Array(images.length * length);
+  for (const [row, image] of images.entries()) joined.set(image, row * length);
+  const logits = forwardLogits(model, joined, images.length);
+  return entries.map(({ label }, row) => {
+    const aim = { kind: 'untargeted', goalClass: label, cleanClass: label } as const;
+    const { margin, largestLogit } = judge(logits, row * model.classes, model.classes, aim, 'margin');
+    return margin > witnessMargin * largestLogit;
+  });
+}
+
+function cleanImage({ id }: LedgerEntry, samples: Samples, positionOf: ReadonlyMap<number, number>): Float32Array {
   const position = positionOf.get(id);
-  if (position === undefined || witness === undefined) throw new RangeError(`sample ${id} is not among those given`);
+  if (position === undefined) throw new RangeError(`sample ${id} is not among those given`);
   const length = valuesPerImage(samples);
-  const clean = samples.images.subarray(position * length, (position + 1) * length);
-  return roundWithinBall(witness.image, clean, grid[witness.budget] as number, norm);
+  return samples.images.subarray(position * length, (position + 1) * length);
+}
+
+function stretchedAndRounded(
+  { witness }: LedgerEntry,
+  clean: Float32Array,
+  { grid, norm }: WitnessLedger,
+  budget: number,
+): Float32Array {
+  const image = witness?.image ?? clean;
+  const epsilon = grid[budget] as number;
+  const stretch = witness === undefined || witness.budget === budget ? 1 : epsilon / distance(image, clean, norm);
+  const stretched = image.map((value, i) => {
+    const origin = clean[i] as number;
+    return Math.min(1, Math.max(0, origin + stretch * (value - origin)));
+  });
+  return roundWithinBall(stretched, clean, epsilon, norm);
 }
 
 /**

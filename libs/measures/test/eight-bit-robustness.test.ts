@@ -82,4 +82,14 @@ describe('eightBitRobustness', () => {
     expect(robustAccuracyCurve(ledger).map(({ robust }) => robust)).toEqual([1, 0]);
     expect(eightBitRobustness(model, samples, ledger).map(({ robust }) => robust)).toEqual([1, 1]);
   });
+
+  it('stretches such a witness to the next budget, where its level breaks the sample', async () => {
+    const threshold = 128.4 / 255;
+    const samples: Samples = { images: Float32Array.of(128 / 255), labels: Int32Array.of(0), ids: Int32Array.of(0) };
+    const grid = [0, 0.8 / 255, 1.2 / 255];
+    const model = thresholdClassifier(threshold);
+    const ledger = await profile(model, samples, { ...settings, grid });
+    expect(robustAccuracyCurve(ledger).map(({ robust }) => robust)).toEqual([1, 0, 0]);
+    expect(eightBitRobustness(model, samples, ledger).map(({ robust }) => robust)).toEqual([1, 1, 0]);
+  });
 });
