@@ -47,7 +47,7 @@ export const reproducePresets: readonly ReproducePreset[] = [
     profile: { strategy: 'bisect', loss: 'margin', steps: 10, restarts: 1, step: { kind: 'relative', size: 0.3 } },
     inversion: { steps: 200, step: 2 / 255 },
     smoothnessSamples: 50,
-    recognizability: { pictures: 20, judges: [{ recipe: 'fgsm', width: 6, blocks: [1, 1, 1, 1] }] },
+    recognizability: { pictures: 20, judges: [{ recipe: 'fgsm', width: 6, blocks: [1, 1, 1, 1], epochs: 4 }] },
   },
   {
     name: 'cifar10-lite',
