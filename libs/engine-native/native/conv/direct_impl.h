@@ -17,9 +17,19 @@
 namespace percept::conv {
 namespace {
 
+// The Vector by a dependent name: only those with kMaxPack > 1 have the packed functions.
+template <int P>
+struct PackedVector {
+  using Type = Vector;
+};
+template <int P>
+using Packed = typename PackedVector<P>::Type;
+
 constexpr int kGroup = 4;  // pixels of one output row that a group computes
 constexpr int kWidth = Vector::kWidth;
-constexpr size_t kUnitBytes = 384 << 10;  // of padded input per thread: a part of L2
+constexpr size_t kUnitBytes = 384 << 10;      // of padded input per thread: a part of L2
+constexpr size_t kSmallUnitBytes = 40 << 10;  // beside a small filter: a part of L1
+constexpr size_t kSmallFilterFloats = 6 << 10;
 constexpr size_t kFilterUnitBytes = 24 << 10;  // in backward_filter: a part of L1
 constexpr int kFilterUnitPixels = 256;         // output pixels, where those take more
 
@@ -52,27 +62,31 @@ void for_slices(int slices, const Body& body) {
 
 // ---- panels of output channels ----
 
-// Output channels are cut into panels of two vectors; the last may have one. With a pack P > 1 there
-// is one panel of one vector, whose lanes are [output channel][P input floats].
+// Output channels are cut into panels of two vectors; the last may have one. Few channels make one
+// packed panel, P > 1: its lanes are [output channel][P input floats], so that one broadcast of P
+// floats serves two vectors and no lane idles.
 struct Panels {
   int pack;
   int count;
   int last_vectors;
-  int last_lanes;  // output channels in the last vector of the last panel
+  int last_channels;
 
   int vectors(int panel) const { return panel + 1 < count ? 2 : last_vectors; }
-  int channels(int panel) const {
-    return panel + 1 < count ? 2 * kWidth : (last_vectors - 1) * kWidth + last_lanes;
+  int channels(int panel) const { return panel + 1 < count ? 2 * kWidth : last_channels; }
+  // Of the last vector that is stored.
+  Vector::Mask mask(int panel) const {
+    const int whole = pack > 1 ? 0 : (vectors(panel) - 1) * kWidth;
+    return Vector::first(channels(panel) - whole);
   }
 };
 
 Panels panels_of(int channels) {
   if (Vector::kMaxPack >= 4 && channels <= kWidth / 4) return {4, 1, 1, channels};
-  if (Vector::kMaxPack >= 2 && channels <= kWidth / 2) return {2, 1, 1, channels};
+  if (Vector::kMaxPack >= 4 && channels <= kWidth / 2) return {4, 1, 2, channels};
+  if (Vector::kMaxPack >= 2 && channels <= kWidth) return {2, 1, 2, channels};
   const int count = ceil_div(channels, 2 * kWidth);
   const int rest = channels - (count - 1) * 2 * kWidth;
-  const int vectors = ceil_div(rest, kWidth);
-  return {1, count, vectors, rest - (vectors - 1) * kWidth};
+  return {1, count, ceil_div(rest, kWidth), rest};
 }
 
 int segment_steps(const GatherPlan& plan, const Segment& segment, int pack) {
@@ -292,6 +306,7 @@ struct GatherKernelArgs {
   float* dst;
   ptrdiff_t dst_pixel;
   int pixels;  // valid pixels of a group: kGroup, or fewer in narrow images
+  bool whole;  // every group has kGroup pixels of its own, and there is no epilogue
   Vector::Mask last_mask;
   const float* add;         // at dst's place, or null
   const float* gate;        // likewise
@@ -367,20 +382,39 @@ void gather_kernel(const GatherKernelArgs& args, const float* const* anchors,
       }
     }
   }
-  const bool plain = args.add == nullptr && args.gate == nullptr;
-  const Vector::Mask full = Vector::first(kWidth);
 #pragma GCC unroll 8
   for (int g = 0; g < G; ++g) {
+    if constexpr (P > 1) {
+      Vector::Float sums[kGroup][V];
+      Vector::Float totals[kGroup];
 #pragma GCC unroll 4
-    for (int p = 0; p < kGroup; ++p) {
-      if (p < places[g].first || p >= args.pixels) continue;
-      const ptrdiff_t offset = places[g].dst + p * args.dst_pixel;
+      for (int p = 0; p < kGroup; ++p) {
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) {
-        const Vector::Float r = Vector::template fold<P>(acc[g * kGroup + p][v]);
-        const Vector::Mask mask = v + 1 == V ? args.last_mask : full;
-        const ptrdiff_t at = offset + v * kWidth;
-        Vector::store(args.dst + at, plain ? r : finish(args, r, at, v * kWidth, mask), mask);
+        for (int v = 0; v < V; ++v) sums[p][v] = acc[g * kGroup + p][v];
+      }
+      Packed<P>::template fold<P, V>(sums, totals);
+      constexpr int kLanes = V * kWidth / P;
+#pragma GCC unroll 4
+      for (int p = 0; p < kGroup; ++p) {
+        if (!args.whole && (p < places[g].first || p >= args.pixels)) continue;
+        const ptrdiff_t at = places[g].dst + p * args.dst_pixel;
+        const Vector::Float r =
+            args.whole ? totals[p] : finish(args, totals[p], at, 0, args.last_mask);
+        Packed<P>::template store_part<kLanes>(args.dst + at, r, args.last_mask);
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int p = 0; p < kGroup; ++p) {
+        if (!args.whole && (p < places[g].first || p >= args.pixels)) continue;
+        const ptrdiff_t offset = places[g].dst + p * args.dst_pixel;
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) {
+          const Vector::Mask mask = v + 1 == V ? args.last_mask : Vector::first(kWidth);
+          const ptrdiff_t at = offset + v * kWidth;
+          Vector::Float r = acc[g * kGroup + p][v];
+          if (!args.whole) r = finish(args, r, at, v * kWidth, mask);
+          Vector::store(args.dst + at, r, mask);
+        }
       }
     }
   }
@@ -388,42 +422,34 @@ void gather_kernel(const GatherKernelArgs& args, const float* const* anchors,
 
 using GatherKernel = void (*)(const GatherKernelArgs&, const float* const*, const GroupPlace*);
 
-template <int G>
-GatherKernel narrow_gather_kernel(int pack) {
-  if constexpr (Vector::kMaxPack >= 4) {
-    if (pack == 4) return gather_kernel<G, 1, 4>;
+template <int V, int P, int G>
+GatherKernel gather_kernel_of(int groups) {
+  if constexpr (G <= 1) {
+    return gather_kernel<1, V, P>;
+  } else {
+    return groups == G ? gather_kernel<G, V, P> : gather_kernel_of<V, P, G - 1>(groups);
   }
-  if constexpr (Vector::kMaxPack >= 2) {
-    if (pack == 2) return gather_kernel<G, 1, 2>;
-  }
-  return gather_kernel<G, 1, 1>;
 }
 
 GatherKernel gather_kernel_for(int groups, int vectors, int pack) {
-  if (vectors == 2) {
-    if constexpr (Vector::kGroupsWide >= 3) {
-      if (groups == 3) return gather_kernel<3, 2, 1>;
-    }
-    if constexpr (Vector::kGroupsWide >= 2) {
-      if (groups == 2) return gather_kernel<2, 2, 1>;
-    }
-    return gather_kernel<1, 2, 1>;
+  constexpr int kWide = Vector::kGroupsWide;
+  constexpr int kNarrow = Vector::kGroupsNarrow;
+  if constexpr (Vector::kMaxPack > 1) {
+    if (pack == 4 && vectors == 2) return gather_kernel_of<2, 4, kWide>(groups);
+    if (pack == 4) return gather_kernel_of<1, 4, kNarrow>(groups);
+    if (pack == 2) return gather_kernel_of<2, 2, kWide>(groups);
   }
-  if constexpr (Vector::kGroupsNarrow >= 6) {
-    if (groups == 6) return narrow_gather_kernel<6>(pack);
-    if (groups == 5) return narrow_gather_kernel<5>(pack);
-    if (groups == 4) return narrow_gather_kernel<4>(pack);
-    if (groups == 3) return narrow_gather_kernel<3>(pack);
-  }
-  if (groups == 2) return narrow_gather_kernel<2>(pack);
-  return narrow_gather_kernel<1>(pack);
+  return vectors == 2 ? gather_kernel_of<2, 1, kWide>(groups)
+                      : gather_kernel_of<1, 1, kNarrow>(groups);
 }
 
 void run_gather(const GatherPlan& plan, const float* src, const float* packed, float* dst,
                 const Prologue& prologue, const Epilogue& epilogue, Workspace& workspace,
                 int threads) {
   const Panels panels = panels_of(plan.out_c);
-  const Layout layout = layout_of(plan, panels, prologue.active(), threads, kUnitBytes);
+  const Layout layout =
+      layout_of(plan, panels, prologue.active(), threads,
+                packed_floats(plan) <= kSmallFilterFloats ? kSmallUnitBytes : kUnitBytes);
   const ptrdiff_t items = static_cast<ptrdiff_t>(plan.batch) * layout.bands;
   const int slices = static_cast<int>(items < threads ? items : threads);
   const ptrdiff_t max_groups = static_cast<ptrdiff_t>(layout.unit_items) * layout.band_rows *
@@ -500,13 +526,13 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
         args.src_pixel = static_cast<ptrdiff_t>(plan.in_step_w) * plan.in_c;
         args.dst_pixel = static_cast<ptrdiff_t>(plan.out_step_w) * plan.out_c;
         args.pixels = min_of(kGroup, phase.cols);
+        args.whole = phase.cols % kGroup == 0 && !epilogue.active();
         for (int panel = 0; panel < panels.count && groups > 0; ++panel) {
           const int vectors = panels.vectors(panel);
           const int channel = panel * 2 * kWidth;
           args.packed = phase_packed + phase_step_count * channel;
           args.dst = dst + channel;
-          args.last_mask = panel + 1 < panels.count ? Vector::first(kWidth)
-                                                    : Vector::first(panels.last_lanes);
+          args.last_mask = panels.mask(panel);
           args.add = epilogue.add ? epilogue.add + channel : nullptr;
           args.gate = epilogue.gate ? epilogue.gate + channel : nullptr;
           args.gate_scale = epilogue.gate_scale ? epilogue.gate_scale + channel : nullptr;
@@ -554,9 +580,17 @@ void filter_kernel(const FilterKernelArgs& args, float* sums) {
     const float* dy = args.dy_rows[y] + args.dy_offset;
     for (int x = args.cols; x > 0; --x) {
       Vector::Float b[V];
+      if constexpr (P > 1) {
+        constexpr int kLanes = V * kWidth / P;
+        Packed<P>::template spread<P, V>(
+            Packed<P>::template load_part<kLanes>(dy, args.last_mask), b);
+      } else {
 #pragma GCC unroll 2
-      for (int v = 0; v + 1 < V; ++v) b[v] = Vector::load(dy + v * kWidth);
-      b[V - 1] = Vector::template spread<P>(Vector::load(dy + (V - 1) * kWidth, args.last_mask));
+        for (int v = 0; v < V; ++v) {
+          b[v] = v + 1 == V ? Vector::load(dy + v * kWidth, args.last_mask)
+                            : Vector::load(dy + v * kWidth);
+        }
+      }
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
         const Vector::Float a = Vector::template broadcast<P>(src + r * P);
@@ -589,14 +623,15 @@ FilterKernel filter_kernel_of(int rows) {
 }
 
 FilterKernel filter_kernel_for(int rows, int vectors, int pack) {
-  if (vectors == 2) return filter_kernel_of<2, 1, Vector::kFilterRowsWide>(rows);
-  if constexpr (Vector::kMaxPack >= 4) {
-    if (pack == 4) return filter_kernel_of<1, 4, Vector::kFilterRowsNarrow>(rows);
+  constexpr int kWide = Vector::kFilterRowsWide;
+  constexpr int kNarrow = Vector::kFilterRowsNarrow;
+  if constexpr (Vector::kMaxPack > 1) {
+    if (pack == 4 && vectors == 2) return filter_kernel_of<2, 4, kWide>(rows);
+    if (pack == 4) return filter_kernel_of<1, 4, kNarrow>(rows);
+    if (pack == 2) return filter_kernel_of<2, 2, kWide>(rows);
   }
-  if constexpr (Vector::kMaxPack >= 2) {
-    if (pack == 2) return filter_kernel_of<1, 2, Vector::kFilterRowsNarrow>(rows);
-  }
-  return filter_kernel_of<1, 1, Vector::kFilterRowsNarrow>(rows);
+  return vectors == 2 ? filter_kernel_of<2, 1, kWide>(rows)
+                      : filter_kernel_of<1, 1, kNarrow>(rows);
 }
 
 void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* dw,
@@ -605,8 +640,9 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
   const int pack = panels.pack;
   // Small units stay in L1, but long sums per unit save passes over the accumulators.
   const size_t pixel_bytes = sizeof(float) * plan.in_step_h * plan.in_step_w * plan.in_c;
-  const size_t long_unit = pixel_bytes * kFilterUnitPixels;
-  const size_t unit_bytes = long_unit > kFilterUnitBytes ? long_unit : kFilterUnitBytes;
+  size_t unit_bytes = pixel_bytes * kFilterUnitPixels;
+  if (unit_bytes < kFilterUnitBytes) unit_bytes = kFilterUnitBytes;
+  if (unit_bytes > kUnitBytes) unit_bytes = kUnitBytes;
   const Layout layout = layout_of(plan, panels, prologue.active(), threads, unit_bytes);
   const Phase& phase = plan.phases[0];
   const ptrdiff_t items = static_cast<ptrdiff_t>(plan.batch) * layout.bands;
@@ -665,8 +701,7 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
         const int vectors = panels.vectors(panel);
         const int widest = vectors == 2 ? Vector::kFilterRowsWide : Vector::kFilterRowsNarrow;
         args.dy_offset = static_cast<ptrdiff_t>(panel) * 2 * kWidth;
-        args.last_mask = panel + 1 < panels.count ? Vector::first(kWidth)
-                                                  : Vector::first(panels.last_lanes);
+        args.last_mask = panels.mask(panel);
         float* out = my_sums + static_cast<ptrdiff_t>(steps) * panel * 2 * kWidth;
         for (int s = 0; s < phase.segments; ++s) {
           const Segment& segment = plan.segments[phase.first_segment + s];

@@ -57,14 +57,6 @@ struct Vector {
     static_assert(P == 1, "one channel to a lane");
     return _mm256_broadcast_ss(p);
   }
-  template <int P>
-  static Float fold(Float v) {
-    return v;
-  }
-  template <int P>
-  static Float spread(Float v) {
-    return v;
-  }
 };
 
 }  // namespace

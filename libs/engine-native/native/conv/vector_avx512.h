@@ -56,6 +56,24 @@ struct Vector {
         _mm512_cmp_ps_mask(condition, _mm512_setzero_ps(), _CMP_GT_OQ), v);
   }
 
+  // The first L lanes only: a whole vector's masked access would cross cache lines needlessly.
+  template <int L>
+  static Float load_part(const float* p, Mask m) {
+    if constexpr (L == 16) return _mm512_maskz_loadu_ps(m, p);
+    if constexpr (L == 8) return _mm512_castps256_ps512(_mm256_maskz_loadu_ps(__mmask8(m), p));
+    return _mm512_castps128_ps512(_mm_maskz_loadu_ps(__mmask8(m), p));
+  }
+  template <int L>
+  static void store_part(float* p, Float v, Mask m) {
+    if constexpr (L == 16) {
+      _mm512_mask_storeu_ps(p, m, v);
+    } else if constexpr (L == 8) {
+      _mm256_mask_storeu_ps(p, __mmask8(m), _mm512_castps512_ps256(v));
+    } else {
+      _mm_mask_storeu_ps(p, __mmask8(m), _mm512_castps512_ps128(v));
+    }
+  }
+
   // P consecutive floats, repeated over the vector.
   template <int P>
   static Float broadcast(const float* p) {
@@ -68,29 +86,45 @@ struct Vector {
       return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
     }
   }
-  // Lane groups of P become one value each, in the first 16 / P lanes: their sum.
-  template <int P>
-  static Float fold(Float v) {
-    if constexpr (P == 1) return v;
-    if constexpr (P >= 2) v = _mm512_add_ps(v, _mm512_movehdup_ps(v));
-    if constexpr (P == 4) v = _mm512_add_ps(v, _mm512_permute_ps(v, 0x0e));
+  // Four pixels' sums, V vectors each with P partial sums beside each other: out[pixel] holds the
+  // pixel's V * 16 / P totals in its first lanes.
+  template <int P, int V>
+  static void fold(const Float (&sums)[4][V], Float (&out)[4]) {
     if constexpr (P == 2) {
-      return _mm512_permutexvar_ps(
-          _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0), v);
+      const __m512i even =
+          _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+      const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+      for (int i = 0; i < 4; ++i) {
+        out[i] = _mm512_add_ps(_mm512_permutex2var_ps(sums[i][0], even, sums[i][V - 1]),
+                               _mm512_permutex2var_ps(sums[i][0], odd, sums[i][V - 1]));
+      }
+    } else {
+      Float totals[V];  // [channel][pixel]
+      for (int v = 0; v < V; ++v) {
+        const Float low = _mm512_add_ps(_mm512_unpacklo_ps(sums[0][v], sums[1][v]),
+                                        _mm512_unpackhi_ps(sums[0][v], sums[1][v]));
+        const Float high = _mm512_add_ps(_mm512_unpacklo_ps(sums[2][v], sums[3][v]),
+                                         _mm512_unpackhi_ps(sums[2][v], sums[3][v]));
+        totals[v] = _mm512_add_ps(_mm512_shuffle_ps(low, high, 0x44),
+                                  _mm512_shuffle_ps(low, high, 0xee));
+      }
+      const __m512i first =
+          _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+      for (int i = 0; i < 4; ++i) {
+        out[i] = _mm512_permutex2var_ps(
+            totals[0], _mm512_add_epi32(first, _mm512_set1_epi32(i)), totals[V - 1]);
+      }
     }
-    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
-                                 v);
   }
-  // The first 16 / P lanes, each repeated P times.
-  template <int P>
-  static Float spread(Float v) {
-    if constexpr (P == 1) return v;
-    if constexpr (P == 2) {
-      return _mm512_permutexvar_ps(
-          _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), v);
+  // The first V * 16 / P lanes, each repeated P times.
+  template <int P, int V>
+  static void spread(Float v, Float (&out)[V]) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i first = _mm512_srli_epi32(lanes, P == 4 ? 2 : 1);
+    out[0] = _mm512_permutexvar_ps(first, v);
+    if constexpr (V == 2) {
+      out[1] = _mm512_permutexvar_ps(_mm512_add_epi32(first, _mm512_set1_epi32(16 / P)), v);
     }
-    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3),
-                                 v);
   }
 };
 

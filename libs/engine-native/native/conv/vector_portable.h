@@ -45,14 +45,6 @@ struct Vector {
     static_assert(P == 1, "one channel to a lane");
     return splat(*p);
   }
-  template <int P>
-  static Float fold(Float v) {
-    return v;
-  }
-  template <int P>
-  static Float spread(Float v) {
-    return v;
-  }
 };
 
 }  // namespace
