@@ -13,7 +13,7 @@ export function modelTable(data: ReportData): string {
     'n',
     'clean',
     `robust at ${budgetText(dataset.trainingEpsilon, budgetsOf(data))}`,
-    ...(smooth ? ['‖∇L‖', '‖F½J‖²', 'λmax(F)', 'Lipschitz', 'Lemma C.1'] : []),
+    ...(smooth ? ['‖∇L‖', '‖F½J‖²', 'λmax(F)', 'Lipschitz'] : []),
     ...(judged ? ['recognised', 'evidence', 'aligned ∇'] : []),
     'classes',
     'honesty',
@@ -67,14 +67,13 @@ function eightBitNote({ profile }: ReportModel, { trainingEpsilon }: ReportData[
 }
 
 function smoothnessCells({ smoothness }: ReportModel): string[] {
-  if (smoothness === undefined) return Array.from({ length: 5 }, () => notMeasured);
+  if (smoothness === undefined) return Array.from({ length: 4 }, () => notMeasured);
   const { mean, lemma, localLipschitz } = smoothness;
   return [
     significant(mean.lossGradientDualNorm),
     significant(mean.fimFrobeniusSquared),
-    significant(mean.fimLargestEigenvalue),
+    `${significant(mean.fimLargestEigenvalue)}<small>${verdict(lemma.holds, 'Lemma C.1', 'Lemma C.1')}</small>`,
     localLipschitz === undefined ? notMeasured : significant(localLipschitz.mean),
-    verdict(lemma.holds, 'holds', 'broken'),
   ];
 }
 
@@ -95,7 +94,7 @@ function numberCell({ estimate, lower, upper }: Pick<Estimate, 'estimate' | 'low
 }
 
 function signed(value: number): string {
-  return significant(value).replace('-', '−');
+  return value.toFixed(2).replace('-', '−');
 }
 
 /** One row per model: what independent judges say of its pictures, and the controls that say how far the judges may be trusted. */

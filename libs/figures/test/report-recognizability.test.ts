@@ -88,7 +88,7 @@ describe('a report with recognizability', () => {
       ...renderReport(judgedReport()).html.matchAll(/<tr><th scope="row">(?:pgd|trades-10000)<small>.*?<\/tr>/g),
     ];
     const [pgd, trades] = rows.map(([row]) => plain(row));
-    expect(pgd).toMatch(/100\.0 %.*1\.23.*87\.5 % 77\.5 to 97\.5 %.*6\.5 6\.4 to 6\.6.*0\.3 0\.2 to 0\.4/);
+    expect(pgd).toMatch(/100\.0 %.*1\.23.*87\.5 % 77\.5 to 97\.5 %.*6\.50 6\.40 to 6\.60.*0\.30 0\.20 to 0\.40/);
     expect(trades?.match(/–/g)?.length).toBeGreaterThanOrEqual(3);
   });
 
