@@ -1,7 +1,13 @@
 import {
   AttackOptions,
+  DatasetFormat,
+  DatasetImportRequest,
   encodeTensor,
+  fileChunks,
   type ImageSource,
+  ModelFormat,
+  ModelsImportHeader,
+  type ModelsImportRequest,
   ProfileSettings,
   RecognizabilitySpec,
   ReportSpec,
@@ -61,6 +67,34 @@ const report = (change: Partial<ReportSpec>) => async (client: PerceptClient) =>
         samples: { dataset: 'mnist-5k', split: 'test', count: 5 },
         ...change,
       }),
+    },
+  });
+
+const importModel =
+  (bytes: Uint8Array, format: ModelFormat, change: Partial<ModelsImportHeader> = {}) =>
+  async (client: PerceptClient) => {
+    const header = ModelsImportHeader.fromPartial({
+      name: 'refused',
+      format,
+      spec: { height: 32, widthPixels: 32, mean: [0, 0, 0], std: [1, 1, 1] },
+      sizeBytes: bytes.byteLength,
+      ...(change as object),
+    });
+    const chunks = [...fileChunks('weights', bytes)].map(
+      (value): ModelsImportRequest => ({ part: { $case: 'chunk', value } }),
+    );
+    return await client.models.import([{ part: { $case: 'header', value: header } }, ...chunks]);
+  };
+
+const datasetHeader = (asked: { format: DatasetFormat; files: number; totalBytes: number }): DatasetImportRequest =>
+  DatasetImportRequest.fromPartial({
+    part: {
+      $case: 'header',
+      value: {
+        name: 'refused',
+        format: asked.format,
+        source: { $case: 'upload', value: { files: asked.files, totalBytes: asked.totalBytes } },
+      },
     },
   });
 
@@ -307,5 +341,66 @@ export const refusedCalls: readonly RefusedCall[] = [
         },
         { timeoutMs: 400 },
       ),
+  },
+  {
+    name: 'an import of truncated weights',
+    code: 'INVALID_ARGUMENT',
+    fields: ['chunk'],
+    call: importModel(new Uint8Array(100), ModelFormat.SAFETENSORS),
+  },
+  {
+    name: 'an import of a corrupt PyTorch checkpoint',
+    code: 'INVALID_ARGUMENT',
+    fields: ['chunk'],
+    call: importModel(new Uint8Array(100), ModelFormat.PYTORCH),
+  },
+  {
+    name: 'an import of a file that is shorter than announced',
+    code: 'INVALID_ARGUMENT',
+    fields: ['header.size_bytes'],
+    call: importModel(new Uint8Array(100), ModelFormat.SAFETENSORS, { sizeBytes: 101 }),
+  },
+  {
+    name: 'an import under a name that is a path',
+    code: 'INVALID_ARGUMENT',
+    fields: ['header.name'],
+    call: importModel(new Uint8Array(100), ModelFormat.SAFETENSORS, { name: '../../etc' }),
+  },
+  {
+    name: 'an export in a format that is for import only',
+    code: 'INVALID_ARGUMENT',
+    fields: ['format'],
+    call: async (client) => await drain(client.models.export({ model: suiteModel, format: ModelFormat.PYTORCH })),
+  },
+  {
+    name: 'an import of a truncated data file',
+    code: 'INVALID_ARGUMENT',
+    fields: ['chunk'],
+    call: async (client) =>
+      await client.dataset.import(
+        ['data_batch_1.bin', 'test_batch.bin'].flatMap((name, i) => [
+          ...(i === 0 ? [datasetHeader({ format: DatasetFormat.CIFAR10_BINARY, files: 2, totalBytes: 6_000 })] : []),
+          ...[...fileChunks(name, new Uint8Array(3_000))].map(
+            (value): DatasetImportRequest => ({
+              part: { $case: 'chunk', value },
+            }),
+          ),
+        ]),
+      ),
+  },
+  {
+    name: 'an attack on an unknown data set',
+    code: 'NOT_FOUND',
+    call: targeted({
+      images: {
+        source: { $case: 'samples', value: { dataset: 'nothing', split: 'test', indices: [], first: 0, count: 1 } },
+      },
+    }),
+  },
+  {
+    name: 'a training on an unknown data set',
+    code: 'INVALID_ARGUMENT',
+    fields: ['spec.dataset'],
+    call: train({ dataset: 'nothing' }),
   },
 ];
