@@ -11,6 +11,7 @@ export {
   RequestIdReusedError,
 } from './errors.js';
 export type { HandlerEvent, HandlerProgress, JobContext, JobHandler } from './job-handler.js';
+export type { JobPriority } from './job-priority.js';
 export { JobQueue, type RunningJobs, type Submission } from './job-queue.js';
 export { isTerminal, JOB_STATES, type JobRecord, type JobStateName } from './job-record.js';
 export { type JobFilter, type JobPage, JobRepository } from './job-repository.js';

@@ -3,6 +3,7 @@ import { type Bus, workSubject } from '@percept/bus';
 import { JobSpec } from '@percept/contracts';
 import { JobNotFoundError, JobQuotaError, RequestIdReusedError } from './errors.js';
 import { eventSequence, publishJobEvent, stateEvent } from './job-event.js';
+import { type JobPriority, queueOf } from './job-priority.js';
 import { isTerminal, type JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 import { encodeJson } from './json.js';
@@ -12,6 +13,8 @@ export interface Submission {
   readonly spec: JobSpec;
   /** The same id gives the same job. Empty: always a new job. */
   readonly requestId: string;
+  /** Default `batch`. */
+  readonly priority?: JobPriority;
   /** Trace context, carried along to the worker. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -65,6 +68,7 @@ export class JobQueue {
         worker: '',
         environment: {},
         headers: submission.headers ?? {},
+        ...(submission.priority === undefined ? {} : { priority: submission.priority }),
         createTime: now,
       },
       spec,
@@ -168,10 +172,15 @@ export class JobQueue {
 
   async #publish(record: JobRecord, dedupeId: string): Promise<void> {
     await publishJobEvent(this.#bus, stateEvent(record));
-    await this.#bus.publishWork(record.kind, record.id, encodeJson({ job: record.id }), {
-      dedupeId,
-      headers: record.headers,
-    });
+    await this.#bus.publishWork(
+      queueOf(record.kind, record.priority ?? 'batch'),
+      record.id,
+      encodeJson({ job: record.id }),
+      {
+        dedupeId,
+        headers: record.headers,
+      },
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { type JobError, JobProgress, JobResult } from '@percept/contracts';
 import { CorruptJobRecordError } from './errors.js';
+import type { JobPriority } from './job-priority.js';
 import { decodeJson, encodeJson } from './json.js';
 
 export const JOB_STATES = ['QUEUED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
@@ -37,6 +38,8 @@ export interface JobRecord {
   readonly createTime: string;
   readonly startTime?: string;
   readonly endTime?: string;
+  /** Absent: `batch`. */
+  readonly priority?: JobPriority;
   /** New with every write. */
   readonly revision: string;
 }

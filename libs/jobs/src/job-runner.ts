@@ -4,6 +4,7 @@ import { CorruptJobRecordError, JobNotFoundError } from './errors.js';
 import { CANCEL_KIND, eventSequence, publishJobEvent, stateEvent } from './job-event.js';
 import { type ExecutionOptions, JobExecution, remainingLeaseMs } from './job-execution.js';
 import type { JobHandler } from './job-handler.js';
+import { JOB_PRIORITIES, type JobPriority, queueOf } from './job-priority.js';
 import { isTerminal, type JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 
@@ -12,7 +13,7 @@ export interface JobRunnerOptions {
   readonly bus: Bus;
   /** What to do for each kind; this worker takes jobs of these kinds only. */
   readonly handlers: Readonly<Record<string, JobHandler>>;
-  /** Jobs of one kind at a time. Default 1. */
+  /** Jobs of one kind and priority at a time. Default 1. */
   readonly concurrency?: number;
   /** Names this worker in records. Default: host name and process id. */
   readonly worker?: string;
@@ -60,7 +61,9 @@ export class JobRunner {
     this.#loops.push(this.#watchCancellations());
     for (const kind of Object.keys(this.#options.handlers)) {
       for (let n = 0; n < (this.#options.concurrency ?? 1); n++) {
-        this.#loops.push(this.#consume(kind));
+        for (const priority of JOB_PRIORITIES) {
+          this.#loops.push(this.#consume(kind, priority));
+        }
       }
     }
   }
@@ -74,10 +77,10 @@ export class JobRunner {
     await Promise.all(this.#loops);
   }
 
-  async #consume(kind: string): Promise<void> {
+  async #consume(kind: string, priority: JobPriority): Promise<void> {
     const { leaseMs, onError } = this.#execution;
     try {
-      await this.#options.bus.consume(kind, (item) => this.#handle(item), {
+      await this.#options.bus.consume(queueOf(kind, priority), (item) => this.#handle(kind, item), {
         signal: this.#closing.signal,
         ackWaitMs: leaseMs,
       });
@@ -86,9 +89,9 @@ export class JobRunner {
     }
   }
 
-  async #handle(item: WorkItem): Promise<WorkVerdict> {
+  async #handle(kind: string, item: WorkItem): Promise<WorkVerdict> {
     const { repository, leaseMs } = this.#execution;
-    const handler = this.#options.handlers[item.kind];
+    const handler = this.#options.handlers[kind];
     if (handler === undefined) {
       return { verdict: 'nak', delayMs: leaseMs };
     }

@@ -103,11 +103,12 @@ export class ShardGathering {
 
   async #wait(job: string, shard: PackedShard, options: ShardRunOptions): Promise<ShardOutcome> {
     const { bus, group, engine } = this.#options;
+    const priority = this.#context.job.priority ?? 'batch';
     const signals = [this.#context.signal, ...(options.signal === undefined ? [] : [options.signal])];
     const signal = AbortSignal.any(signals);
     const send = async (known: Set<string>): Promise<void> => {
       await shard.put(job, known);
-      await publishShard(bus, group, { job, id: shard.id, engine });
+      await publishShard(bus, group, { job, id: shard.id, engine, priority });
     };
     let onAbort = (): void => undefined;
     try {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus, BusEvent } from '@percept/bus';
+import { type JobPriority, queueOf } from './job-priority.js';
 import { decodeJson, encodeJson } from './json.js';
 
 /** One shard on the work queue. */
@@ -8,6 +9,8 @@ export interface ShardMessage {
   readonly id: string;
   /** What it has to run on: engine, version, path, threads and processor, so that every worker gives the same bits. */
   readonly engine: string;
+  /** That of its job. */
+  readonly priority: JobPriority;
 }
 
 /** The work queue of the shards of a group of kinds, such as `attack-shards`. */
@@ -25,16 +28,18 @@ export const PROGRESS_KIND = 'progress';
 
 export async function publishShard(bus: Bus, group: string, message: ShardMessage): Promise<void> {
   // Never dropped as a duplicate: a second copy finds the outcome of the first.
-  await bus.publishWork(shardQueue(group), message.id, encodeJson(message), { dedupeId: randomUUID() });
+  await bus.publishWork(queueOf(shardQueue(group), message.priority), message.id, encodeJson(message), {
+    dedupeId: randomUUID(),
+  });
 }
 
 /** @throws SyntaxError. */
 export function decodeShard(body: Uint8Array): ShardMessage {
-  const { job, id, engine } = decodeJson(body) as Partial<ShardMessage>;
+  const { job, id, engine, priority } = decodeJson(body) as Partial<ShardMessage>;
   if (typeof job !== 'string' || typeof id !== 'string' || typeof engine !== 'string') {
     throw new SyntaxError('not a shard');
   }
-  return { job, id, engine };
+  return { job, id, engine, priority: priority === 'interactive' ? priority : 'batch' };
 }
 
 export function shardEvent(message: ShardMessage, kind: string, data: Uint8Array): BusEvent {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, BusUnavailableError, type WorkItem, type WorkVerdict } from '@percept/bus';
 import { KeyNotFoundError, StoreUnavailableError } from '@percept/store';
 import { JobNotFoundError } from './errors.js';
+import { JOB_PRIORITIES, type JobPriority, queueOf } from './job-priority.js';
 import { isTerminal } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 import { CorruptPackedValueError, packValue } from './packed-value.js';
@@ -20,7 +21,11 @@ import { ShardObjects } from './shard-objects.js';
 export type ShardCompute = (
   task: string,
   input: unknown,
-  options: { readonly signal: AbortSignal; readonly onProgress: (event: unknown) => void },
+  options: {
+    readonly signal: AbortSignal;
+    readonly onProgress: (event: unknown) => void;
+    readonly priority: JobPriority;
+  },
 ) => Promise<unknown>;
 
 export interface ShardWorkerOptions {
@@ -31,7 +36,7 @@ export interface ShardWorkerOptions {
   /** What this worker computes on; shards of other engines are left to others. */
   readonly engine: string;
   readonly compute: ShardCompute;
-  /** Shards at a time. */
+  /** Shards of one priority at a time. */
   readonly concurrency: number;
   /** How long a shard counts as worked on without a sign of its worker. Default 30,000. */
   readonly leaseMs?: number;
@@ -60,7 +65,9 @@ export class ShardWorker {
   constructor(options: ShardWorkerOptions) {
     this.#options = options;
     this.#objects = new ShardObjects(options.repository.store);
-    this.#loops = Array.from({ length: options.concurrency }, () => this.#consume());
+    this.#loops = Array.from({ length: options.concurrency }, () =>
+      JOB_PRIORITIES.map((priority) => this.#consume(priority)),
+    ).flat();
   }
 
   /** Takes no further shard and hands the running ones back. */
@@ -69,10 +76,10 @@ export class ShardWorker {
     await Promise.all(this.#loops);
   }
 
-  async #consume(): Promise<void> {
+  async #consume(priority: JobPriority): Promise<void> {
     const { bus, group, leaseMs, maxDeliveries, onError } = this.#options;
     try {
-      await bus.consume(shardQueue(group), (item) => this.#handle(item), {
+      await bus.consume(queueOf(shardQueue(group), priority), (item) => this.#handle(item), {
         signal: this.#closing.signal,
         ackWaitMs: leaseMs ?? DEFAULT_LEASE_MS,
         maxDeliveries: maxDeliveries ?? DEFAULT_MAX_DELIVERIES,
@@ -119,7 +126,7 @@ export class ShardWorker {
     try {
       const { task, input } = await this.#objects.task(job, id);
       const onProgress = this.#progressOf(message);
-      const value = await this.#options.compute(task, input, { signal, onProgress });
+      const value = await this.#options.compute(task, input, { signal, onProgress, priority: message.priority });
       await this.#objects.finish(job, id, { kind: 'result', value });
       return undefined;
     } catch (error) {

@@ -250,6 +250,23 @@ describe.each(worlds)('jobs in the $name form', (form) => {
     expect(jobs.map((job) => job.id)).not.toContain(id);
   });
 
+  test('takes an interactive job beside a batch job that occupies the worker', async () => {
+    const kind = freshKind();
+    const release = new Latch();
+    work(kind, async ({ job }) => {
+      if (job.priority !== 'interactive') await release.opened;
+      return RESULT;
+    });
+    const long = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    const waiting = await process.queue.submit({ kind, spec: spec(2), requestId: '' });
+    const short = await process.queue.submit({ kind, spec: spec(3), requestId: '', priority: 'interactive' });
+    expect((await ended(short.id)).state).toBe('SUCCEEDED');
+    expect((await process.repository.get(waiting.id)).state).toBe('QUEUED');
+    release.open();
+    expect((await ended(long.id)).state).toBe('SUCCEEDED');
+    expect((await ended(waiting.id)).state).toBe('SUCCEEDED');
+  });
+
   test('cancels a queued job at once and never runs it', async () => {
     const kind = freshKind();
     const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });

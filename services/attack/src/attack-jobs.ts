@@ -71,7 +71,12 @@ export class AttackJobs {
     const checked = spec as AttackSpec;
     await this.#prepareShard(checked, 0, 1, AbortSignal.timeout(30_000));
     const jobSpec: JobSpec = { spec: { $case: 'attack', value: checked } };
-    const record = await this.#queue.submit({ kind: attackJobKind, spec: jobSpec, requestId: request.requestId });
+    const record = await this.#queue.submit({
+      kind: attackJobKind,
+      spec: jobSpec,
+      requestId: request.requestId,
+      priority: request.interactive ? 'interactive' : 'batch',
+    });
     return { job: toJob(record, jobSpec) };
   }
 

@@ -47,7 +47,8 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
         ...lease,
         repository,
         concurrency: workers,
-        compute: (task, input, how) => pool.run(task, input, { ...how, priority: 'job' }),
+        compute: (task, input, { priority, ...how }) =>
+          pool.run(task, input, { ...how, priority: priority === 'interactive' ? 'interactive' : 'job' }),
       });
       runner = startJobRunner({
         ...lease,

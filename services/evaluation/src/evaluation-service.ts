@@ -9,7 +9,12 @@ export function evaluationService(queue: JobQueue, reports: Reports): MountedSer
   return mount(EvaluationService, {
     submit: async (request) => {
       const { kind, spec } = validateEvaluation(request);
-      const record = await queue.submit({ kind, spec, requestId: request.requestId });
+      const record = await queue.submit({
+        kind,
+        spec,
+        requestId: request.requestId,
+        priority: request.interactive ? 'interactive' : 'batch',
+      });
       return { job: toJob(record, spec) };
     },
     getReport: ({ reportId }) => reports.get(reportId),

@@ -71,7 +71,8 @@ export async function startEvaluation(options: StartEvaluationOptions): Promise<
         ...lease,
         repository,
         concurrency: workers,
-        compute: (task, input, how) => pool.run(task, input, { ...how, priority: 'job' }),
+        compute: (task, input, { priority, ...how }) =>
+          pool.run(task, input, { ...how, priority: priority === 'interactive' ? 'interactive' : 'job' }),
       });
       const handlers = Object.fromEntries(evaluationJobKinds.map((kind) => [kind, handle(kind)]));
       runner = startJobRunner({ repository, bus, handlers, onError: options.onError, ...lease });

@@ -20,7 +20,7 @@ export function trainingService(sources: TrainingSources, queue: JobQueue): Moun
 }
 
 async function submit(
-  { requestId, spec }: TrainingSubmitRequest,
+  { requestId, spec, interactive }: TrainingSubmitRequest,
   context: CallOptions,
   sources: TrainingSources,
   queue: JobQueue,
@@ -30,6 +30,12 @@ async function submit(
   const plan = await validateTraining(spec, sources, context, violations);
   const complete = { spec: { $case: 'training' as const, value: completeSpec(plan) } };
   const headers = context.traceparent === undefined ? {} : { headers: { traceparent: context.traceparent } };
-  const record = await queue.submit({ kind: trainingJobKind, spec: complete, requestId, ...headers });
+  const record = await queue.submit({
+    kind: trainingJobKind,
+    spec: complete,
+    requestId,
+    priority: interactive ? 'interactive' : 'batch',
+    ...headers,
+  });
   return { job: toJob(record, complete) };
 }

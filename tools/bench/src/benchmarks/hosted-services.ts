@@ -48,7 +48,11 @@ export async function hostServices({ threads, engine }: BenchOptions): Promise<H
 }
 
 /** Registers a fresh PreActResNet18 of the asked width under a name. Needs an engine in this thread. */
-export async function registerModel({ client }: HostedServices, name: string, width: number): Promise<void> {
+export async function registerModel(
+  { client }: Pick<HostedServices, 'client'>,
+  name: string,
+  width: number,
+): Promise<void> {
   const spec = specOf(width);
   const model = PreActResNet.initialise(spec, 0);
   const bytes = writeSafetensors(model.toTensors());

@@ -15,6 +15,7 @@ import type { BenchOptions } from '../options.js';
 import { specOf } from '../step-work.js';
 import { percentile } from '../summary.js';
 import { cancelJob, hostServices, registerModel, startTraining } from './hosted-services.js';
+import { scaling } from './scaling.js';
 
 /** What a benchmark of services found: lines for people, numbers for programs. */
 export interface ServiceReport {
@@ -27,6 +28,7 @@ export const serviceBenchmarks: Readonly<Record<string, (options: BenchOptions) 
   'rpc-overhead': rpcOverhead,
   'health-under-load': healthUnderLoad,
   'cancel-latency': cancelLatency,
+  scaling,
 };
 
 const attackedImages = 10;

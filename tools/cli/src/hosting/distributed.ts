@@ -26,6 +26,10 @@ export interface DistributedOptions {
   readonly leaseSeconds?: number;
   readonly dashboard: { readonly port: number } | undefined;
   readonly logLevel: LogLevel;
+  /** Start a service again when it ends by itself, as a container platform does. Default false. */
+  readonly restart?: boolean;
+  /** Gives the address by which the processes reach the broker or the store, given its own. Default: the same. */
+  readonly through?: (address: string) => Promise<string>;
 }
 
 /** Running processes. */
@@ -34,6 +38,8 @@ export interface Distributed extends RunningPercept {
   readonly failed: Promise<never>;
   readonly nats: NatsServer;
   readonly s3: VersityGateway;
+  /** Process ids of the services that run now, by name. */
+  readonly servicePids: ReadonlyMap<string, number>;
   /** Starts one more worker; nothing else notices but by its work. */
   startWorker(group: WorkerGroup): WorkerProcess;
   close(): Promise<void>;
@@ -60,6 +66,8 @@ const mainOf = (service: string): string => fileURLToPath(import.meta.resolve(`@
 export async function startDistributed(options: DistributedOptions): Promise<Distributed> {
   const { dataFolder, host } = options;
   const log = createLogger('percept', { level: options.logLevel });
+  const through = options.through ?? (async (address: string) => address);
+  const servicePids = new Map<string, number>();
   const owned: Closable[] = [];
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => {
@@ -81,9 +89,9 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     };
     const inference = await address();
     const environment = {
-      PERCEPT_NATS_URL: nats.url,
+      PERCEPT_NATS_URL: await through(nats.url),
       PERCEPT_STORE: 's3',
-      PERCEPT_S3_ENDPOINT: s3.endpoint,
+      PERCEPT_S3_ENDPOINT: await through(s3.endpoint),
       PERCEPT_S3_BUCKET: 'percept',
       PERCEPT_S3_ACCESS_KEY: s3.accessKey,
       PERCEPT_S3_SECRET_KEY: s3.secretKey,
@@ -100,7 +108,22 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
       ...(options.engine ? { PERCEPT_ENGINE: options.engine } : {}),
     };
     const start = (service: string, more: Record<string, string>, args: readonly string[] = []): void => {
-      owned.push(childProcess(service, [mainOf(service), ...args], { ...environment, ...more }, fail));
+      let closing = false;
+      let child: WorkerProcess;
+      const run = (): void => {
+        child = childProcess(service, [mainOf(service), ...args], { ...environment, ...more }, (error) => {
+          if (options.restart && !closing) run();
+          else fail(error);
+        });
+        if (child.pid !== undefined) servicePids.set(service, child.pid);
+      };
+      run();
+      owned.push({
+        close: async () => {
+          closing = true;
+          await child.close();
+        },
+      });
     };
     for (const [service, at] of Object.entries({ ...endpoints, inference }))
       start(service, { PERCEPT_PORT: at.split(':').at(-1) as string });
@@ -131,7 +154,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     };
     await writeEndpoints(dataFolder, running);
     owned.push({ close: () => removeEndpoints(dataFolder) });
-    return { ...running, failed, nats, s3, startWorker, close: () => closeAll(owned, log) };
+    return { ...running, failed, nats, s3, servicePids, startWorker, close: () => closeAll(owned, log) };
   } catch (error) {
     await closeAll(owned, log);
     throw error;

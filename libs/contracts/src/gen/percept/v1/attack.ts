@@ -180,7 +180,11 @@ export interface AttackSubmitRequest {
   /** Id of this request, 1 .. 128 characters; the same id gives the same job. Empty: none. */
   requestId: string;
   /** What to attack. */
-  spec?: AttackSpec | undefined;
+  spec?:
+    | AttackSpec
+    | undefined;
+  /** Whether someone waits for it: workers take it beside a running job and compute it before others. Absent: no. */
+  interactive?: boolean | undefined;
 }
 
 /** The submitted job. */
@@ -1054,7 +1058,7 @@ export const AttackTargetedStreamResponse: MessageFns<AttackTargetedStreamRespon
 };
 
 function createBaseAttackSubmitRequest(): AttackSubmitRequest {
-  return { requestId: "", spec: undefined };
+  return { requestId: "", spec: undefined, interactive: undefined };
 }
 
 export const AttackSubmitRequest: MessageFns<AttackSubmitRequest> = {
@@ -1064,6 +1068,9 @@ export const AttackSubmitRequest: MessageFns<AttackSubmitRequest> = {
     }
     if (message.spec !== undefined) {
       AttackSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.interactive !== undefined) {
+      writer.uint32(24).bool(message.interactive);
     }
     return writer;
   },
@@ -1097,6 +1104,14 @@ export const AttackSubmitRequest: MessageFns<AttackSubmitRequest> = {
             message.spec = AttackSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.interactive = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1117,6 +1132,7 @@ export const AttackSubmitRequest: MessageFns<AttackSubmitRequest> = {
         ? globalThis.String(object.request_id)
         : "",
       spec: isSet(object.spec) ? AttackSpec.fromJSON(object.spec) : undefined,
+      interactive: isSet(object.interactive) ? globalThis.Boolean(object.interactive) : undefined,
     };
   },
 
@@ -1127,6 +1143,9 @@ export const AttackSubmitRequest: MessageFns<AttackSubmitRequest> = {
     }
     if (message.spec !== undefined) {
       obj.spec = AttackSpec.toJSON(message.spec);
+    }
+    if (message.interactive !== undefined) {
+      obj.interactive = message.interactive;
     }
     return obj;
   },
@@ -1140,6 +1159,7 @@ export const AttackSubmitRequest: MessageFns<AttackSubmitRequest> = {
     message.spec = (object.spec !== undefined && object.spec !== null)
       ? AttackSpec.fromPartial(object.spec)
       : undefined;
+    message.interactive = object.interactive ?? undefined;
     return message;
   },
 };

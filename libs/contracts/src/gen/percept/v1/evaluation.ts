@@ -47,6 +47,8 @@ export interface EvaluationSubmitRequest {
     /** A full report over several models. */
     { $case: "report"; value: ReportSpec }
     | undefined;
+  /** Whether someone waits for it: workers take it beside a running job and compute it before others. Absent: no. */
+  interactive?: boolean | undefined;
 }
 
 /** The submitted job. */
@@ -148,7 +150,7 @@ export interface EvaluationCompareReportsResponse {
 }
 
 function createBaseEvaluationSubmitRequest(): EvaluationSubmitRequest {
-  return { requestId: "", evaluation: undefined };
+  return { requestId: "", evaluation: undefined, interactive: undefined };
 }
 
 export const EvaluationSubmitRequest: MessageFns<EvaluationSubmitRequest> = {
@@ -169,6 +171,9 @@ export const EvaluationSubmitRequest: MessageFns<EvaluationSubmitRequest> = {
       case "report":
         ReportSpec.encode(message.evaluation.value, writer.uint32(42).fork()).join();
         break;
+    }
+    if (message.interactive !== undefined) {
+      writer.uint32(48).bool(message.interactive);
     }
     return writer;
   },
@@ -229,6 +234,14 @@ export const EvaluationSubmitRequest: MessageFns<EvaluationSubmitRequest> = {
             message.evaluation = { $case: "report", value: ReportSpec.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.interactive = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -257,6 +270,7 @@ export const EvaluationSubmitRequest: MessageFns<EvaluationSubmitRequest> = {
         : isSet(object.report)
         ? { $case: "report", value: ReportSpec.fromJSON(object.report) }
         : undefined,
+      interactive: isSet(object.interactive) ? globalThis.Boolean(object.interactive) : undefined,
     };
   },
 
@@ -273,6 +287,9 @@ export const EvaluationSubmitRequest: MessageFns<EvaluationSubmitRequest> = {
       obj.recognizability = RecognizabilitySpec.toJSON(message.evaluation.value);
     } else if (message.evaluation?.$case === "report") {
       obj.report = ReportSpec.toJSON(message.evaluation.value);
+    }
+    if (message.interactive !== undefined) {
+      obj.interactive = message.interactive;
     }
     return obj;
   },
@@ -312,6 +329,7 @@ export const EvaluationSubmitRequest: MessageFns<EvaluationSubmitRequest> = {
         break;
       }
     }
+    message.interactive = object.interactive ?? undefined;
     return message;
   },
 };

@@ -76,7 +76,11 @@ export interface TrainingSubmitRequest {
   /** Id of this request, 1 .. 128 characters; the same id gives the same job. Empty: none. */
   requestId: string;
   /** What to train. */
-  spec?: TrainingSpec | undefined;
+  spec?:
+    | TrainingSpec
+    | undefined;
+  /** Whether someone waits for it: workers take it beside a running job and compute it before others. Absent: no. */
+  interactive?: boolean | undefined;
 }
 
 /** The submitted job. */
@@ -616,7 +620,7 @@ export const TrainingListRecipesResponse: MessageFns<TrainingListRecipesResponse
 };
 
 function createBaseTrainingSubmitRequest(): TrainingSubmitRequest {
-  return { requestId: "", spec: undefined };
+  return { requestId: "", spec: undefined, interactive: undefined };
 }
 
 export const TrainingSubmitRequest: MessageFns<TrainingSubmitRequest> = {
@@ -626,6 +630,9 @@ export const TrainingSubmitRequest: MessageFns<TrainingSubmitRequest> = {
     }
     if (message.spec !== undefined) {
       TrainingSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.interactive !== undefined) {
+      writer.uint32(24).bool(message.interactive);
     }
     return writer;
   },
@@ -659,6 +666,14 @@ export const TrainingSubmitRequest: MessageFns<TrainingSubmitRequest> = {
             message.spec = TrainingSpec.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.interactive = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -679,6 +694,7 @@ export const TrainingSubmitRequest: MessageFns<TrainingSubmitRequest> = {
         ? globalThis.String(object.request_id)
         : "",
       spec: isSet(object.spec) ? TrainingSpec.fromJSON(object.spec) : undefined,
+      interactive: isSet(object.interactive) ? globalThis.Boolean(object.interactive) : undefined,
     };
   },
 
@@ -689,6 +705,9 @@ export const TrainingSubmitRequest: MessageFns<TrainingSubmitRequest> = {
     }
     if (message.spec !== undefined) {
       obj.spec = TrainingSpec.toJSON(message.spec);
+    }
+    if (message.interactive !== undefined) {
+      obj.interactive = message.interactive;
     }
     return obj;
   },
@@ -702,6 +721,7 @@ export const TrainingSubmitRequest: MessageFns<TrainingSubmitRequest> = {
     message.spec = (object.spec !== undefined && object.spec !== null)
       ? TrainingSpec.fromPartial(object.spec)
       : undefined;
+    message.interactive = object.interactive ?? undefined;
     return message;
   },
 };

@@ -9,7 +9,7 @@ import { startEmbedded } from '../../tools/cli/src/hosting/embedded.js';
 import { type PerceptClient, perceptClient } from '../../tools/cli/src/percept-client.js';
 import { ProgressDisplay } from '../../tools/cli/src/progress-display.js';
 
-const model = 'same-result';
+const model = 'many-workers';
 const profileSpec = ProfileSpec.fromPartial({
   model: { reference: { $case: 'registered', value: model } },
   samples: { dataset: 'mnist-5k', split: 'test', count: 1_000 },
@@ -78,7 +78,7 @@ describe('equal jobs', () => {
   const workers: WorkerProcess[] = [];
 
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), 'percept-same-'));
+    folder = await mkdtemp(path.join(tmpdir(), 'percept-many-'));
     distributed = await startDistributed({
       dataFolder: path.join(folder, 'distributed'),
       host: '127.0.0.1',
