@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
+import { type AttackComparison, attackBenchmarks } from './benchmarks/attacks.js';
 import { type ServiceReport, serviceBenchmarks } from './benchmarks/services.js';
 import { startOurs, stepBenchmarks } from './benchmarks/steps.js';
 import type { Contender } from './contender.js';
@@ -37,7 +38,7 @@ async function measure(name: string, step: (work: StepWork) => void, options: Be
 
 async function main(args: readonly string[]): Promise<void> {
   const options = parseBenchOptions(args);
-  const known = [...Object.keys(stepBenchmarks), ...Object.keys(serviceBenchmarks)];
+  const known = [stepBenchmarks, attackBenchmarks, serviceBenchmarks].flatMap(Object.keys);
   const unknown = options.names.filter((name) => !known.includes(name));
   if (options.names.length === 0 || unknown.length > 0) {
     const problem = unknown.length > 0 ? `unknown benchmark ${unknown.join(', ')}` : 'name at least one benchmark';
@@ -45,11 +46,17 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const cpu = os.cpus()[0]?.model.trim() ?? 'unknown';
   const { width, batch, threads, rounds } = options;
-  console.log(
-    `${cpu}; PreActResNet18 of width ${width}, batch ${batch}, float32, ${threads} threads, ${rounds} rounds`,
-  );
-  const results: (Result | ({ readonly name: string } & ServiceReport))[] = [];
+  console.log(`${cpu}, ${threads} threads, float32`);
+  if (options.names.some((name) => name in stepBenchmarks)) {
+    console.log(`steps: PreActResNet18 of width ${width}, batch ${batch}, ${rounds} rounds`);
+  }
+  const results: (Result | AttackComparison | ({ readonly name: string } & ServiceReport))[] = [];
   for (const name of options.names) {
+    const attack = attackBenchmarks[name];
+    if (attack !== undefined) {
+      for (const model of options.models) results.push(await attack(model, options, console.log));
+      continue;
+    }
     const ofServices = serviceBenchmarks[name];
     if (ofServices !== undefined) {
       const report = await ofServices(options);

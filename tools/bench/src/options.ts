@@ -1,10 +1,15 @@
 import { parseArgs } from 'node:util';
 
+const peerNames = ['torch', 'torchattacks', 'pyautoattack', 'foolbox', 'none'] as const;
+
+/** PyTorch itself for the steps, an attack library for the attacks. */
+export type Peer = (typeof peerNames)[number];
+
 /** What a run of the benchmarks was asked for. */
 export interface BenchOptions {
   readonly names: readonly string[];
-  /** Peer to interleave with, or none. */
-  readonly peer: 'torch' | 'none';
+  /** Peer to compare with, or none. */
+  readonly peer: Peer;
   /** Python interpreter that has the peer. */
   readonly python: string;
   readonly json?: string;
@@ -15,6 +20,14 @@ export interface BenchOptions {
   readonly threads: number;
   /** Timed rounds; each runs ours and every setting of the peer once. */
   readonly rounds: number;
+  /** Where `percept reproduce --preset quickstart` left its models; for the attacks. */
+  readonly dataFolder: string;
+  /** Registered names of the attacked models. */
+  readonly models: readonly string[];
+  /** The first so many test images are attacked. */
+  readonly images: number;
+  /** Budget of `autoattack` in pixel units; absent: the data set's own. */
+  readonly epsilon?: number;
 }
 
 /** The arguments make no sense; the message says which and why. */
@@ -22,8 +35,8 @@ export class BenchUsageError extends Error {
   override name = 'BenchUsageError';
 }
 
-export const usage =
-  'usage: npm run bench -- NAME... [--peer torch] [--json FILE] [--width N] [--batch N] [--threads N] [--rounds N] [--engine NAME] [--python FILE]';
+export const usage: string = `usage: npm run bench -- NAME... [--peer NAME] [--json FILE] [--width N] [--batch N] [--threads N] [--rounds N] [--engine NAME] [--python FILE]
+  attacks: [--data-folder DIR] [--models NAME,...] [--images N] [--epsilon E]; peers: ${peerNames.join(', ')}`;
 
 function positive(name: string, text: string): number {
   const value = Number(text);
@@ -33,19 +46,27 @@ function positive(name: string, text: string): number {
   return value;
 }
 
+function positiveNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) {
+    throw new BenchUsageError(`--${name} must be a positive number, got ${text}`);
+  }
+  return value;
+}
+
 /** Options of a command line, with defaults. @throws BenchUsageError */
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parse(args);
-  if (values.peer !== 'torch' && values.peer !== 'none') {
-    throw new BenchUsageError(`--peer must be torch or none, got ${values.peer}`);
-  }
+  const peer = peerNames.find((name) => name === values.peer);
+  if (peer === undefined)
+    throw new BenchUsageError(`--peer must be one of ${peerNames.join(', ')}, got ${values.peer}`);
   const { engine, json } = values;
   if (engine !== undefined && engine !== 'native' && engine !== 'tensorflow' && engine !== 'cpu') {
     throw new BenchUsageError(`--engine must be native, tensorflow or cpu, got ${engine}`);
   }
   return {
     names: positionals,
-    peer: values.peer,
+    peer,
     python: values.python,
     ...(json === undefined ? {} : { json }),
     ...(engine === undefined ? {} : { engine }),
@@ -53,6 +74,10 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     batch: positive('batch', values.batch),
     threads: positive('threads', values.threads),
     rounds: positive('rounds', values.rounds),
+    dataFolder: values['data-folder'],
+    models: values.models.split(','),
+    images: positive('images', values.images),
+    ...(values.epsilon === undefined ? {} : { epsilon: positiveNumber('epsilon', values.epsilon) }),
   };
 }
 
@@ -70,6 +95,10 @@ function parse(args: readonly string[]) {
         batch: { type: 'string', default: '64' },
         threads: { type: 'string', default: '2' },
         rounds: { type: 'string', default: '7' },
+        'data-folder': { type: 'string', default: '.percept/quickstart' },
+        models: { type: 'string', default: 'quickstart-pgd' },
+        images: { type: 'string', default: '100' },
+        epsilon: { type: 'string' },
       },
     });
   } catch (error) {

@@ -1,8 +1,7 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Contender } from './contender.js';
 import type { BenchOptions } from './options.js';
+import { PythonProcess } from './python-process.js';
 
 const script = fileURLToPath(new URL('../peers/torch_step.py', import.meta.url));
 
@@ -23,51 +22,12 @@ const settings: readonly TorchSetting[] = [
   { label: 'channels_last, malloc tuned', channelsLast: true, environment: keepsMemory },
 ];
 
-/** One PyTorch process, driven over its standard input and output. */
-class TorchProcess {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: Interface;
-  readonly #ended: Promise<void>;
-  #errors = '';
-
-  constructor(python: string, environment: Readonly<Record<string, string>>) {
-    this.#child = spawn(python, [script], { env: { ...process.env, ...environment } });
-    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#errors = (this.#errors + text).slice(-2000);
-    });
-    this.#lines = createInterface({ input: this.#child.stdout });
-    this.#ended = new Promise((resolve) => {
-      this.#child.once('close', () => resolve());
-      this.#child.once('error', (error) => {
-        this.#errors += error.message;
-        resolve();
-      });
-    });
-  }
-
-  /** Sends one request and resolves with its answer. @throws Error with what Python wrote when it ends instead. */
-  async ask<T>(request: unknown): Promise<T> {
-    const answer = new Promise<string>((resolve) => {
-      this.#lines.once('line', resolve);
-    });
-    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
-    const line = await Promise.race([answer, this.#ended]);
-    if (line === undefined) throw new Error(`PyTorch's process ended: ${this.#errors.trim()}`);
-    return JSON.parse(line) as T;
-  }
-
-  async close(): Promise<void> {
-    this.#child.stdin.end();
-    await this.#ended;
-  }
-}
-
 /** PyTorch in each of its settings, each in a process of its own. @throws Error when Python or PyTorch is missing. */
 export async function startTorchPeers(kind: string, options: BenchOptions): Promise<Contender[]> {
   const peers: Contender[] = [];
   try {
     for (const { label, channelsLast, environment } of settings) {
-      const child = new TorchProcess(options.python, environment);
+      const child = new PythonProcess(options.python, script, environment);
       peers.push({ label, run: async () => 0, close: () => child.close() });
       const { width, batch, threads } = options;
       const { version } = await child.ask<{ version: string }>({

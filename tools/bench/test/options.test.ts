@@ -27,10 +27,23 @@ describe('the options of the benchmarks', () => {
     expect(options).toMatchObject({ names: ['pgd-step', 'train-step'], width: 8, peer: 'torch', json: 'out.json' });
   });
 
+  test('name models, images and a budget for the attacks', () => {
+    const args = ['autoattack', '--peer', 'torchattacks', '--models', 'a,b', '--images', '200', '--epsilon', '0.2'];
+    expect(parseBenchOptions(args)).toMatchObject({
+      peer: 'torchattacks',
+      models: ['a', 'b'],
+      images: 200,
+      epsilon: 0.2,
+      dataFolder: '.percept/quickstart',
+    });
+  });
+
   test.each([
     ['a size that is no number', ['--width', 'wide']],
     ['a size of zero', ['--batch', '0']],
     ['an unknown peer', ['--peer', 'jax']],
+    ['a budget of nothing', ['--epsilon', '0']],
+    ['no images', ['--images', '0']],
     ['an unknown engine', ['--engine', 'gpu']],
     ['an unknown option', ['--speed', '9']],
   ])('refuse %s', (_name, args) => {

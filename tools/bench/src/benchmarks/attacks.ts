@@ -1,0 +1,217 @@
+import { forwardLogits, searchAttack } from '@percept/attacks';
+import { loadEmbeddedMnist } from '@percept/datasets';
+import { type ProfileSettings, profile, robustAccuracyCurve } from '@percept/measures';
+import type { PreActResNet } from '@percept/models';
+import { selectEngine } from '@percept/tensor';
+import { type AttackCost, AttackPeer, type LabelledImages } from '../attack-peer.js';
+import { type ExportedModel, findModel, loadModel } from '../exported-model.js';
+import type { BenchOptions } from '../options.js';
+
+/** One side of a comparison: how many images still stand at each budget, and what it cost. */
+export interface AttackOutcome {
+  readonly label: string;
+  readonly budgets: readonly number[];
+  readonly standing: readonly number[];
+  readonly cost: AttackCost;
+}
+
+/** Both sides, the peer's absent where none was asked for. */
+export interface AttackComparison {
+  readonly name: string;
+  readonly model: string;
+  readonly images: number;
+  readonly ours: AttackOutcome;
+  readonly peer?: AttackOutcome;
+}
+
+type AttackBenchmark = (
+  model: string,
+  options: BenchOptions,
+  print: (line: string) => void,
+) => Promise<AttackComparison>;
+
+/** The benchmarks that compare whole attacks, by name. Both sides run in turn on the same images, weights and threads. */
+export const attackBenchmarks: Readonly<Record<string, AttackBenchmark>> = {
+  autoattack: (model, options, print) => compare('autoattack', model, options, print, ourAutoAttack, peerAutoAttack),
+  profile: (model, options, print) => compare('profile', model, options, print, ourProfile, peerProfile),
+};
+
+interface Subject extends LabelledImages {
+  readonly ids: Int32Array;
+  /** The data set's own budget and grid, in pixel units. */
+  readonly epsilon: number;
+  readonly grid: readonly number[];
+}
+
+type OurSide = (model: PreActResNet, subject: Subject, options: BenchOptions) => Promise<Omit<AttackOutcome, 'label'>>;
+type PeerSide = (peer: AttackPeer, subject: Subject, options: BenchOptions) => Promise<Omit<AttackOutcome, 'label'>>;
+
+async function compare(
+  name: string,
+  model: string,
+  options: BenchOptions,
+  print: (line: string) => void,
+  our: OurSide,
+  their: PeerSide,
+): Promise<AttackComparison> {
+  const { threads, engine, peer, images } = options;
+  const exported = await findModel(options.dataFolder, model);
+  const subject = await firstTestImages(options);
+  const info = await selectEngine({ threads, ...(engine === undefined ? {} : { engine }) });
+  if (info.warning) console.error(`warning: ${info.warning}`);
+  print(`${name}: ${model}, the first ${images} test images, norm Infinity, ${threads} threads`);
+  const loaded = await loadModel(exported);
+  try {
+    const ours = { label: `percept ${info.name} ${info.path}`, ...(await our(loaded, subject, options)) };
+    printOutcome(ours, images, print);
+    if (peer === 'none' || peer === 'torch') return { name, model, images, ours };
+    const accuracy = cleanAccuracy(loaded, subject);
+    const theirs = await withPeer(exported, subject, accuracy, options, their);
+    printOutcome(theirs, images, print);
+    printRatio(ours, theirs, print);
+    return { name, model, images, ours, peer: theirs };
+  } finally {
+    loaded.dispose();
+  }
+}
+
+async function firstTestImages({ images: count }: BenchOptions): Promise<Subject> {
+  const { splits, declaration } = await loadEmbeddedMnist();
+  const test = splits.find(({ name }) => name === 'test');
+  if (test === undefined) throw new Error('the embedded data set has no test split');
+  const ids = Int32Array.from({ length: count }, (_, i) => i);
+  const labels = ids.map((i) => test.labels[i] as number);
+  return { images: test.images(ids), labels, ids, epsilon: declaration.epsilon, grid: declaration.grid };
+}
+
+function cleanAccuracy(model: PreActResNet, { images, labels }: Subject): number {
+  const logits = forwardLogits(model, images, labels.length);
+  const right = labels.filter((label, i) => {
+    const row = Array.from(logits.subarray(i * model.classes, (i + 1) * model.classes));
+    return row.indexOf(Math.max(...row)) === label;
+  });
+  return right.length / labels.length;
+}
+
+async function withPeer(
+  exported: ExportedModel,
+  subject: Subject,
+  accuracy: number,
+  options: BenchOptions,
+  their: PeerSide,
+): Promise<AttackOutcome> {
+  const peer = await AttackPeer.start(options.python, exported, subject, options.threads);
+  try {
+    if (Math.abs(peer.accuracy - accuracy) > 1e-9) {
+      throw new Error(`PyTorch has the model ${peer.accuracy} right, ours ${accuracy}: these are not the same weights`);
+    }
+    return { label: `${options.peer} (${peer.version})`, ...(await their(peer, subject, options)) };
+  } finally {
+    await peer.close();
+  }
+}
+
+async function ourAutoAttack(
+  model: PreActResNet,
+  { images, labels, ids, epsilon: own }: Subject,
+  { epsilon = own }: BenchOptions,
+): Promise<Omit<AttackOutcome, 'label'>> {
+  const started = performance.now();
+  const { success, cost } = await searchAttack(
+    { kind: 'gradients', model },
+    'autoattack',
+    images,
+    { kind: 'untargeted', labels },
+    ids,
+    { epsilon, checkAt8Bits: false, batchSize: 256 },
+  );
+  const seconds = (performance.now() - started) / 1000;
+  return { budgets: [epsilon], standing: [success.filter((one) => one === 0).length], cost: { seconds, ...cost } };
+}
+
+async function peerAutoAttack(
+  peer: AttackPeer,
+  { epsilon: own }: Subject,
+  { epsilon = own, peer: library }: BenchOptions,
+): Promise<Omit<AttackOutcome, 'label'>> {
+  const { standing, ...cost } = await peer.ask<{ standing: number[] } & AttackCost>({
+    ...{ command: 'autoattack', library, norm: 'inf', epsilon },
+  });
+  return { budgets: [epsilon], standing: [sum(standing)], cost };
+}
+
+/** Six budgets over the data set's grid. */
+function sixBudgets(grid: readonly number[]): number[] {
+  const last = grid.length - 1;
+  return Array.from({ length: 6 }, (_, i) => grid[Math.round(((i + 1) * last) / 6)] as number);
+}
+
+/** The protocol that both sides follow: 50 steps of 2/255 and at most 10 restarts at every budget. */
+const protocol = { step: 2 / 255, steps: 50, restarts: 10 } as const;
+
+/**
+ * Ours spends its share of the protocol where it counts: per image a bisection over the budgets, at each one start of 50 margin steps and then,
+ * on what withstands it, Auto-PGD of 50 steps towards the two likeliest classes.
+ */
+function economicalProfile(budgets: readonly number[]): ProfileSettings {
+  const { steps, step } = protocol;
+  return {
+    norm: Number.POSITIVE_INFINITY,
+    grid: [0, ...budgets],
+    strategy: 'bisect',
+    attacks: [
+      { name: 'pgd-50-margin', options: { step: { kind: 'absolute', size: step }, steps, loss: 'margin' } },
+      { name: 'apgd-t-50x2', method: 'apgd-t', options: { steps, targetClasses: 2 } },
+    ],
+    confirmations: [],
+    seed: 0,
+    batchSize: 256,
+  };
+}
+
+async function ourProfile(model: PreActResNet, { images, labels, ids, grid }: Subject) {
+  const budgets = sixBudgets(grid);
+  const started = performance.now();
+  const ledger = await profile(model, { images, labels, ids }, economicalProfile(budgets));
+  const seconds = (performance.now() - started) / 1000;
+  const standing = robustAccuracyCurve(ledger)
+    .slice(1)
+    .map(({ robust }) => robust);
+  const { gradientImageSteps, forwardImagePasses } = ledger.cost;
+  return { budgets, standing, cost: { seconds, gradientImageSteps, forwardImagePasses } };
+}
+
+async function peerProfile(peer: AttackPeer, { grid }: Subject, { peer: library }: BenchOptions) {
+  const budgets = sixBudgets(grid);
+  const { standing, ...cost } = await peer.ask<{ standing: number[][] } & AttackCost>({
+    ...{ command: 'profile', library, budgets, ...protocol },
+  });
+  return { budgets, standing: standing.map(sum), cost };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function printOutcome(
+  { label, budgets, standing, cost }: AttackOutcome,
+  images: number,
+  print: (line: string) => void,
+) {
+  print(`  ${label}`);
+  const curve = budgets.map((budget, i) => `${budget.toFixed(3)}: ${standing[i]}/${images}`).join('  ');
+  print(`    robust at ${curve}`);
+  const { seconds, gradientImageSteps, forwardImagePasses } = cost;
+  print(
+    `    ${seconds.toFixed(1)} s, ${gradientImageSteps} gradient image-steps, ${forwardImagePasses} forward image-passes`,
+  );
+}
+
+function printRatio(ours: AttackOutcome, theirs: AttackOutcome, print: (line: string) => void): void {
+  const share = (pick: (cost: AttackCost) => number): string =>
+    `${((100 * pick(ours.cost)) / pick(theirs.cost)).toFixed(1)} %`;
+  const above = Math.max(...ours.standing.map((value, i) => value - (theirs.standing[i] as number)));
+  print(
+    `  ours over the peer's: seconds ${share(({ seconds }) => seconds)}, image-steps ${share(({ gradientImageSteps }) => gradientImageSteps)}; robust images above the peer's at most ${above}`,
+  );
+}
