@@ -20,6 +20,20 @@ const pythonPackages = [
   'onnxruntime==1.32.0',
 ];
 
+// Without their dependencies, which would bring a second PyTorch where there is Debian's; all that they import is named.
+const attackLibraries = [
+  'torchattacks==3.5.1',
+  'pyautoattack==0.2.0',
+  'foolbox==3.3.4',
+  'adversarial-robustness-toolbox==1.20.1',
+  ...['scipy==1.11.4', 'scikit-learn==1.3.2', 'torchvision==0.15.1', 'tqdm', 'setuptools<81', 'six', 'joblib'],
+  ...['threadpoolctl', 'typing_extensions', 'pillow', 'GitPython', 'gitdb', 'smmap', 'cloudpickle', 'packaging'],
+  ...['eagerpy', 'requests', 'urllib3', 'idna', 'certifi', 'charset-normalizer'],
+];
+
+/** The Python with the attack libraries that ours is compared with; it borrows PyTorch from the system's Python. */
+export const peersPython = path.join(toolsFolder, 'peers', 'bin', 'python');
+
 /** The Python of the virtual environment with what the tests of Python clients and of exported models need. */
 export const python = path.join(toolsFolder, 'python', 'bin', 'python');
 
@@ -43,6 +57,31 @@ export async function installTestTools({ log }) {
     if (code !== 0) log(`${name} could not be installed:\n${output.split('\n').slice(-5).join('\n')}`);
   }
   await installPythonPackages({ log });
+  await installAttackLibraries({ log });
+}
+
+/** Makes the environment of the attack libraries on top of the system's Python and its PyTorch (Debian: python3-torch). */
+async function installAttackLibraries({ log }) {
+  const folder = path.join(toolsFolder, 'peers');
+  const stamp = path.join(folder, '.percept-packages');
+  const wanted = attackLibraries.map((name) => `"${name}"`).join(' ');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const { code: withoutTorch } = await runCommand('/usr/bin/python3', ['-c', 'import torch'], { quiet: true });
+  if (withoutTorch !== 0) {
+    log('the attack libraries are left out: the system Python has no PyTorch (apt-get install python3-torch)');
+    return;
+  }
+  log('installing foolbox, torchattacks, ART and AutoAttack');
+  const { code, output } = await runCommand(
+    'sh',
+    [
+      '-c',
+      `/usr/bin/python3 -m venv --system-site-packages "${folder}" && "${peersPython}" -m pip install -q --no-deps ${wanted}`,
+    ],
+    { quiet: true },
+  );
+  if (code === 0) writeFileSync(stamp, wanted);
+  else log(`the attack libraries could not be installed:\n${output.split('\n').slice(-5).join('\n')}`);
 }
 
 /** Makes the virtual environment, and again when the list of packages has changed. */
