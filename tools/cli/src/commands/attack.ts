@@ -16,8 +16,15 @@ import { acceptPeerNames, underOurNames } from '../peer-vocabulary.js';
 import { readPng, writePng } from '../png-images.js';
 import { formatTable } from '../table.js';
 
-const losses = { 'cross-entropy': 1, margin: 2, dlr: 3 } as const;
-const starts = { uniform: 1, origin: 2 } as const;
+/** The settings that are one of a few words, with the numbers of the contract. */
+const choices: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  loss: { 'cross-entropy': 1, margin: 2, dlr: 3 },
+  start: { uniform: 1, origin: 2 },
+  stop: { 'first-success': 1, 'all-steps': 2 },
+  keep: { best: 1, last: 2 },
+  projection: { exact: 1, sequential: 2 },
+  stepRule: { 'box-aware': 1, plain: 2 },
+};
 
 function withAttackOptions(command: Command): Command {
   acceptPeerNames(command, {
@@ -43,6 +50,10 @@ function withAttackOptions(command: Command): Command {
     .option('--restarts <n>', 'starts per image at most', parseCount)
     .option('--start <law>', 'uniform or origin')
     .option('--loss <loss>', 'cross-entropy, margin or dlr')
+    .option('--stop <rule>', 'first-success or all-steps')
+    .option('--keep <rule>', 'best or last iterate')
+    .option('--projection <kind>', 'exact or sequential')
+    .option('--step-rule <rule>', 'for norm 1: box-aware or plain')
     .option('--method <name>', 'pgd, fgsm, inversion, apgd-ce, apgd-dlr, apgd-t, fab, square or autoattack', 'pgd')
     .option('--queries <n>', 'proposals of square', parseCount)
     .option('--target-classes <n>', 'how many classes apgd-t, fab and autoattack aim at', parseCount)
@@ -150,16 +161,7 @@ async function imagesOf({ image, label, dataset, indices, count, noise, seed }: 
 
 function attackOptions(given: Record<string, unknown>): AttackOptions {
   const options = underOurNames(given);
-  const { loss, start, step, relativeStep } = options as {
-    loss?: string;
-    start?: string;
-    step?: number;
-    relativeStep?: number;
-  };
-  if (loss !== undefined && !(loss in losses))
-    throw new UsageError(`--loss must be one of ${Object.keys(losses).join(', ')}`);
-  if (start !== undefined && !(start in starts))
-    throw new UsageError(`--start must be one of ${Object.keys(starts).join(', ')}`);
+  const { step, relativeStep } = options as { step?: number; relativeStep?: number };
   if (step !== undefined && relativeStep !== undefined)
     throw new UsageError('give --step or --relative-step, not both');
   const { method, norm, epsilon, steps, restarts, seed, queries, targetClasses, momentum } =
@@ -174,11 +176,24 @@ function attackOptions(given: Record<string, unknown>): AttackOptions {
     targetClasses,
     momentum,
     ...(seed === undefined ? {} : { seed }),
-    ...(loss === undefined ? {} : { loss: losses[loss as keyof typeof losses] }),
-    ...(start === undefined ? {} : { start: starts[start as keyof typeof starts] }),
+    ...chosen(options),
     ...(step === undefined ? {} : { step: { $case: 'absoluteStep', value: step } }),
     ...(relativeStep === undefined ? {} : { step: { $case: 'relativeStep', value: relativeStep } }),
   });
+}
+
+/** The numbers of the words given. @throws UsageError for a word that is none of its setting's. */
+function chosen(options: Readonly<Record<string, unknown>>): Partial<AttackOptions> {
+  const numbers: Record<string, number> = {};
+  for (const [key, words] of Object.entries(choices)) {
+    const word = options[key];
+    if (word === undefined) continue;
+    const number = words[String(word)];
+    const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (number === undefined) throw new UsageError(`--${flag} must be one of ${Object.keys(words).join(', ')}`);
+    numbers[key] = number;
+  }
+  return numbers;
 }
 
 async function report(options: { json: boolean; out?: string }, result: AttackResult): Promise<void> {
