@@ -32,6 +32,8 @@ interface Waiting {
   readonly call: TaskCall;
   readonly resolve: (output: unknown) => void;
   readonly reject: (error: unknown) => void;
+  /** Told when a worker takes the task: from then on the worker watches the signal. */
+  readonly begins: () => void;
 }
 
 class ThreadComputePool implements ComputePool {
@@ -89,7 +91,8 @@ class ThreadComputePool implements ComputePool {
     let abandon = () => {};
     try {
       const output = await new Promise<unknown>((resolve, reject) => {
-        const waiting: Waiting = { call, resolve, reject };
+        const begins = (): void => signal?.removeEventListener('abort', abandon);
+        const waiting: Waiting = { call, resolve, reject, begins };
         abandon = () => {
           if (this.#queue.remove(waiting)) {
             reject(new TaskCancelledError({ cause: signal?.reason }));
@@ -133,8 +136,9 @@ class ThreadComputePool implements ComputePool {
     }
   }
 
-  async #perform(worker: ComputeWorker, { call, resolve, reject }: Waiting): Promise<void> {
+  async #perform(worker: ComputeWorker, { call, resolve, reject, begins }: Waiting): Promise<void> {
     this.#busy += 1;
+    begins();
     try {
       resolve(await worker.run(call));
     } catch (error) {

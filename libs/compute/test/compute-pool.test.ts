@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import {
   type ComputePool,
   createComputePool,
@@ -53,6 +54,18 @@ describe('createComputePool', () => {
   test('gives each worker the engine that was asked for', async () => {
     expect(await pool.run('engineName', {})).toEqual({ selected: 'cpu', backend: 'cpu' });
     expect(pool.engine.name).toBe('cpu');
+  });
+
+  test('keeps one listener on the signal of a task, waiting or running, and none once it has ended', async () => {
+    const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
+    const { signal } = new AbortController();
+    const { flag, open } = gate();
+    const first = await running('holdUntil', { flag, name: 'first' }, signal);
+    const second = pool.run('add', { a: 1, b: 1 }, { signal });
+    expect(listeners(signal)).toBe(2);
+    open();
+    await Promise.all([first.result, second]);
+    expect(listeners(signal)).toBe(0);
   });
 
   test('moves typed arrays both ways', async () => {

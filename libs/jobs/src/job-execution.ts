@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Bus, BusUnavailableError, type WorkVerdict } from '@percept/bus';
 import {
   type JobError,
@@ -71,6 +72,8 @@ export class JobExecution {
   constructor(record: JobRecord, options: ExecutionOptions) {
     this.#record = record;
     this.#options = options;
+    // Every call and task that the handler has under way listens, and how many those are is its own affair.
+    setMaxListeners(0, this.#controller.signal);
     const { store } = options.repository;
     this.#checkpoint = new FencedObject(store, checkpointKey(record.id), () => this.#checkOwner());
     this.#storedEvents = new FencedObject(store, eventsKey(record.id), () => this.#checkOwner());

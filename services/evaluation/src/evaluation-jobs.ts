@@ -123,7 +123,7 @@ export class EvaluationJobs {
     const settings = profileSettingsOf(spec.profile, tested.dataset);
     const progress = new ReportProgress(spec.models.length, context);
     const models = await Promise.all(
-      spec.models.map(({ model }) => fetchModel(model, tested, this.#dependencies, signal)),
+      spec.models.map(({ model }) => this.#run(() => fetchModel(model, tested, this.#dependencies, signal))),
     );
     const judges = await fetchJudges(spec, models, tested, this.#dependencies, signal);
     const measured = await Promise.all(
@@ -136,8 +136,10 @@ export class EvaluationJobs {
           onCurve: (curve) => progress.curve(name, curve),
         });
         await emitCurve(context, name, robustAccuracyCurve(ledger), false);
-        const eightBit = await this.#eightBit(fetched, tested, ledger, signal);
-        const smoothness = await this.#smoothness(fetched, tested, spec, settings.norm, signal);
+        const [eightBit, smoothness] = await Promise.all([
+          this.#eightBit(fetched, tested, ledger, signal),
+          this.#smoothness(fetched, tested, spec, settings.norm, signal),
+        ]);
         progress.set(index, `profile of ${name}`, 0.8);
         return {
           name,
@@ -290,22 +292,25 @@ export class EvaluationJobs {
     const source = this.#source(spec, tested, measured);
     const starts = measured[0]?.strip?.starts;
     if (source === undefined) return starts ? { starts } : {};
-    for (const one of [robustOf(measured), measured.find(({ recipe }) => recipe === 'standard')]) {
-      if (one === undefined) continue;
-      const task: BudgetSweepTask = {
-        model: modelWeightsOf(one.fetched.model, one.fetched.weights),
-        image: source.image,
-        sampleId: source.sampleId,
-        target: source.target,
-        budgets: sweepBudgetsOf(spec, one.ledger.grid),
-        norm,
-        steps: 100,
-        seed: spec.seed,
-      };
-      one.sweep = await this.#run(() =>
-        this.#dependencies.pool.run<BudgetSweep>('sweepBudgets', task, { signal: context.signal, priority: 'job' }),
-      );
-    }
+    const shown = [robustOf(measured), measured.find(({ recipe }) => recipe === 'standard')];
+    await Promise.all(
+      shown.map(async (one) => {
+        if (one === undefined) return;
+        const task: BudgetSweepTask = {
+          model: modelWeightsOf(one.fetched.model, one.fetched.weights),
+          image: source.image,
+          sampleId: source.sampleId,
+          target: source.target,
+          budgets: sweepBudgetsOf(spec, one.ledger.grid),
+          norm,
+          steps: 100,
+          seed: spec.seed,
+        };
+        one.sweep = await this.#run(() =>
+          this.#dependencies.pool.run<BudgetSweep>('sweepBudgets', task, { signal: context.signal, priority: 'job' }),
+        );
+      }),
+    );
     return { source, ...(starts ? { starts } : {}) };
   }
 

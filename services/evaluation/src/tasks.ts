@@ -250,33 +250,38 @@ export interface BudgetSweep {
 
 /** Attacks one image towards one class at each budget, all steps taken, so that the pictures compare. */
 export async function sweepBudgets(task: BudgetSweepTask, context: TaskContext): Promise<BudgetSweep> {
-  const model = models.get(task.model);
-  const images: Float32Array[] = [];
-  const predictions: number[] = [];
-  const confidences: number[] = [];
-  for (const epsilon of task.budgets) {
-    context.throwIfCancelled();
-    const result = await pgd(
-      model,
-      task.image,
-      { kind: 'targeted', targets: Int32Array.of(task.target) },
-      Int32Array.of(task.sampleId),
-      {
-        norm: task.norm,
-        epsilon,
-        step: { kind: 'relative', size: 2.5 / task.steps },
-        steps: task.steps,
-        start: 'origin',
-        stop: 'all-steps',
-        keep: 'last',
-        seed: task.seed,
+  const { budgets, image, target, sampleId, steps, norm, seed } = task;
+  const count = budgets.length;
+  const copies = new Float32Array(count * image.length);
+  for (let row = 0; row < count; row++) copies.set(image, row * image.length);
+  const result = await pgd(
+    models.get(task.model),
+    copies,
+    { kind: 'targeted', targets: new Int32Array(count).fill(target) },
+    new Int32Array(count).fill(sampleId),
+    {
+      norm,
+      epsilon: Math.max(...budgets),
+      step: { kind: 'relative', size: 2.5 / steps },
+      steps,
+      start: 'origin',
+      stop: 'all-steps',
+      keep: 'last',
+      seed,
+    },
+    {
+      signal: context.signal,
+      epsilons: Float64Array.from(budgets),
+      onStep: ({ gradientImageSteps, gradientImageStepsAtMost }) => {
+        context.throwIfCancelled();
+        context.progress({ done: gradientImageSteps, total: gradientImageStepsAtMost });
       },
-      { signal: context.signal },
-    );
-    images.push(result.images);
-    predictions.push(result.predictionAfter[0] as number);
-    confidences.push(result.confidenceAfter[0] as number);
-    context.progress({ done: images.length, total: task.budgets.length });
-  }
-  return { budgets: task.budgets, images, predictions, confidences };
+    },
+  );
+  return {
+    budgets,
+    images: budgets.map((_, row) => result.images.slice(row * image.length, (row + 1) * image.length)),
+    predictions: [...result.predictionAfter],
+    confidences: [...result.confidenceAfter],
+  };
 }
