@@ -17,6 +17,7 @@ export { isTerminal, JOB_STATES, type JobRecord, type JobStateName } from './job
 export { type JobFilter, type JobPage, JobRepository } from './job-repository.js';
 export { JobRunner, type JobRunnerOptions, startJobRunner } from './job-runner.js';
 export { type JobsServiceOptions, jobsService } from './jobs-service.js';
+export { RateEstimator } from './rate-estimator.js';
 export { ShardGathering, type ShardGatheringOptions, type ShardRunOptions } from './shard-gathering.js';
 export { type ShardCompute, ShardWorker, type ShardWorkerOptions } from './shard-worker.js';
 export { stateName, toJob } from './to-job.js';

@@ -21,7 +21,7 @@ const earlyStopping: RecipeParameter = flag(
 );
 const minimaxParameters = [...optimiserParameters, ...attackParameters, earlyStopping];
 const eightBit = { epsilon: 8 / 255, attack_step: 2 / 255, attack_steps: 7, early_stopping: 0 };
-const digits = { epsilon: 0.2, attack_step: 0.07, attack_steps: 5, early_stopping: 0 };
+const digits = { epsilon: 0.2, attack_step: 0.1, attack_steps: 3, early_stopping: 0 };
 
 const crossEntropyAttack = (step: TrainingStep, steps?: number): Promise<tf.Tensor4D> =>
   innerAttack(step, (images) => softmaxCrossEntropy(step.model.logits(images), step.targets), steps);
@@ -42,7 +42,7 @@ export const fgsmRecipe: Recipe = {
       note: 'Step 10/255 and early stopping, as in the work it cites',
     },
     'as-published': { parameters: { ...eightBit, attack_steps: 1 }, note: 'Step 2/255, no early stopping' },
-    quickstart: { parameters: { ...digits, attack_steps: 1, attack_step: 0.25, early_stopping: 1 } },
+    quickstart: { parameters: { ...digits, attack_steps: 1, attack_step: 0.25, early_stopping: 1 }, epochs: 4 },
     'cifar10-lite': { parameters: { ...eightBit, attack_steps: 1, attack_step: 10 / 255, early_stopping: 1 } },
   }),
   prepare: (step) => crossEntropyAttack(step),
@@ -59,14 +59,14 @@ export const pgdRecipe: Recipe = {
   presets: presets({
     paper: { parameters: eightBit },
     'as-published': { parameters: eightBit },
-    quickstart: { parameters: digits },
+    quickstart: { parameters: digits, epochs: 4 },
     'cifar10-lite': { parameters: eightBit },
   }),
   prepare: (step) => crossEntropyAttack(step),
   objective: adversarialLoss,
 };
 
-function tradesRecipe(name: string, description: string, beta: number): Recipe {
+function tradesRecipe(name: string, description: string, beta: number, quickstartEpochs: number): Recipe {
   return {
     name,
     description,
@@ -76,7 +76,7 @@ function tradesRecipe(name: string, description: string, beta: number): Recipe {
     presets: presets({
       paper: { parameters: { ...eightBit, beta, gradient_clip: 0 } },
       'as-published': { parameters: { ...eightBit, beta, gradient_clip: 0 } },
-      quickstart: { parameters: { ...digits, beta, gradient_clip: 5 } },
+      quickstart: { parameters: { ...digits, beta, gradient_clip: 5 }, epochs: quickstartEpochs },
       'cifar10-lite': { parameters: { ...eightBit, beta, gradient_clip: 5 } },
     }),
     prepare: async (step) => {
@@ -99,6 +99,7 @@ export const tradesSixRecipe: Recipe = tradesRecipe(
   'trades',
   'TRADES: accuracy on clean images plus smoothness around them, beta 6',
   6,
+  4,
 );
 
 /** TRADES with beta 10,000, which collapses to one class. */
@@ -106,4 +107,5 @@ export const tradesTenThousandRecipe: Recipe = tradesRecipe(
   'trades-10000',
   'TRADES with beta 10,000: smoothness alone, which collapses to one class',
   10_000,
+  2,
 );

@@ -39,8 +39,9 @@ export const gradientPenaltyRecipe: Recipe = {
       note: 'From the gradient of the batch-mean loss, which divides the coefficient by the batch size',
     },
     quickstart: {
-      parameters: { epsilon: 0.2, beta: 1, as_published: 0, gradient_clip: 5 },
-      note: 'beta 1: the first-order form of adversarial training at this budget',
+      parameters: { epsilon: 0.2, beta: 0.2, as_published: 0, gradient_clip: 5 },
+      epochs: 3,
+      note: 'beta 0.2: larger weights cost clean accuracy and bring no robustness in so few steps',
     },
     'cifar10-lite': { parameters: { epsilon: 8 / 255, beta: 1, as_published: 0, gradient_clip: 5 } },
   }),
@@ -68,6 +69,7 @@ export const fimPenaltyRecipe: Recipe = {
     },
     quickstart: {
       parameters: { epsilon: 0.2, beta: 10, as_published: 0, gradient_clip: 5 },
+      epochs: 3,
       note: 'beta 10: with the corrected formula the weight 1 hardly changes a standard model',
     },
     'cifar10-lite': { parameters: { epsilon: 8 / 255, beta: 10, as_published: 0, gradient_clip: 5 } },

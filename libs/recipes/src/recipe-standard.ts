@@ -9,6 +9,6 @@ export const standardRecipe: Recipe = {
   reference: 'Eq. 2.4',
   needsTeacher: false,
   parameters: optimiserParameters,
-  presets: presets({ paper: {}, 'as-published': {}, quickstart: { epochs: 4 }, 'cifar10-lite': {} }),
+  presets: presets({ paper: {}, 'as-published': {}, quickstart: {}, 'cifar10-lite': {} }),
   objective: ({ model, images, targets }) => temperedLoss(model.logitsTraining(images, 'update'), targets, 1),
 };

@@ -6,7 +6,7 @@ import {
   PerceptRpcError,
   type ServiceCalls,
 } from '@percept/contracts';
-import type { ProgressDisplay } from './progress-display.js';
+import type { ProgressLine } from './progress-display.js';
 
 /** A job ended otherwise than by success. */
 export class JobEndedError extends Error {
@@ -20,12 +20,17 @@ export class JobEndedError extends Error {
   }
 }
 
+/** Where a job's progress is shown. */
+export interface ProgressTarget {
+  update(key: string, line: ProgressLine): void;
+}
+
 /** Waits for the end of a job, its progress on the display and its events to `onEvent`; reconnects when the stream breaks. @throws JobEndedError. */
 export async function followJob(
   jobs: ServiceCalls<typeof JobsService>,
   jobId: string,
   label: string,
-  display: ProgressDisplay,
+  display: ProgressTarget,
   signal: AbortSignal,
   onEvent: (event: JobEvent) => void = () => undefined,
 ): Promise<Job> {
@@ -62,7 +67,7 @@ export async function followJob(
   }
 }
 
-function show(event: JobEvent, label: string, jobId: string, display: ProgressDisplay): void {
+function show(event: JobEvent, label: string, jobId: string, display: ProgressTarget): void {
   if (event.event?.$case !== 'progress') return;
   const { fraction, message, etaSeconds } = event.event.value;
   display.update(jobId, {

@@ -9,9 +9,13 @@ export interface ProgressLine {
   /** Seconds left, where known. */
   readonly etaSeconds?: number;
   readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  /** When a log gets a new line: at every tenth done, which is the default, or only when the state changes. */
+  readonly logged?: 'tenths' | 'states';
 }
 
 const barWidth = 24;
+/** No job's id. */
+const lastKey = '';
 
 /** Writes seconds the way people read them: `8 s`, `2 min 05 s`, `1 h 12 min`. */
 export function formatDuration(seconds: number): string {
@@ -30,6 +34,19 @@ export function formatProgressLine(line: ProgressLine, columns: number): string 
   const eta =
     line.state === 'running' && line.etaSeconds !== undefined ? `  ${formatDuration(line.etaSeconds)} left` : '';
   return `${mark} ${line.label.padEnd(18)} ${bar} ${percent}%  ${line.note}${eta}`.slice(0, Math.max(20, columns - 1));
+}
+
+/** Writes one line of a log: label, state, and what a reader cannot know from that. */
+export function formatLogLine({ label, state, fraction, note, etaSeconds, logged = 'tenths' }: ProgressLine): string {
+  const known =
+    state === 'running' && logged === 'tenths'
+      ? [
+          `${Math.floor(fraction * 100)} %`,
+          ...(note ? [note] : []),
+          ...(etaSeconds === undefined ? [] : [`${formatDuration(etaSeconds)} left`]),
+        ]
+      : [state, ...(note && state !== 'running' && note !== state ? [note] : [])];
+  return `${label}: ${known.join(', ')}`;
 }
 
 /**
@@ -59,6 +76,12 @@ export class ProgressDisplay {
     this.#draw(now);
   }
 
+  /** Sets the line that stays below all others, such as that of the whole. */
+  showLast(line: ProgressLine): void {
+    this.#lines.delete(lastKey);
+    this.update(lastKey, line);
+  }
+
   /** Draws the last state and leaves it standing. */
   finish(): void {
     if (this.#stream.isTTY && this.#lines.size > 0) this.#draw(Date.now());
@@ -78,12 +101,9 @@ export class ProgressDisplay {
   }
 
   #print(key: string, line: ProgressLine): void {
-    const stage = `${line.state} ${Math.floor(line.fraction * 10)}`;
+    const stage = line.logged === 'states' ? line.state : `${line.state} ${Math.floor(line.fraction * 10)}`;
     if (this.#printed.get(key) === stage) return;
     this.#printed.set(key, stage);
-    const eta = line.etaSeconds === undefined ? '' : `, ${formatDuration(line.etaSeconds)} left`;
-    this.#stream.write(
-      `${line.label}: ${line.state}, ${Math.floor(line.fraction * 100)} %${line.note ? `, ${line.note}` : ''}${eta}\n`,
-    );
+    this.#stream.write(`${formatLogLine(line)}\n`);
   }
 }

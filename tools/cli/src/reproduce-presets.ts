@@ -20,6 +20,8 @@ export interface ReproducePreset {
   };
   readonly inversion: { readonly steps: number; readonly step: number };
   readonly smoothnessSamples: number;
+  /** Expected share of the whole time that the report takes; only the estimate of the time left rests on it. */
+  readonly reportShare: number;
   /** Pictures of each model that judges look at, and who judges: models of another shape and seed than those judged. */
   readonly recognizability: { readonly pictures: number; readonly judges: readonly ReproduceJudge[] };
 }
@@ -38,16 +40,17 @@ export interface ReproduceJudge {
 export const reproducePresets: readonly ReproducePreset[] = [
   {
     name: 'quickstart',
-    description: 'all nine recipes on the embedded MNIST sample in minutes',
+    description: 'all nine recipes on the embedded MNIST sample with a small network, in minutes',
     dataset: 'mnist-5k',
     recipePreset: 'quickstart',
     width: 8,
-    blocks: [2, 2, 2, 2],
+    blocks: [1, 1, 1, 1],
     testSamples: 0,
     profile: { strategy: 'bisect', loss: 'margin', steps: 10, restarts: 1, step: { kind: 'relative', size: 0.3 } },
     inversion: { steps: 200, step: 2 / 255 },
     smoothnessSamples: 50,
-    recognizability: { pictures: 20, judges: [{ recipe: 'fgsm', width: 6, blocks: [1, 1, 1, 1], epochs: 4 }] },
+    reportShare: 0.45,
+    recognizability: { pictures: 20, judges: [{ recipe: 'fgsm', width: 6, blocks: [1, 1, 1, 2] }] },
   },
   {
     name: 'cifar10-lite',
@@ -61,6 +64,7 @@ export const reproducePresets: readonly ReproducePreset[] = [
     profile: { strategy: 'bisect', loss: 'margin', steps: 20, restarts: 2, step: { kind: 'relative', size: 0.25 } },
     inversion: { steps: 1_024, step: 2 / 255 },
     smoothnessSamples: 100,
+    reportShare: 0.35,
     recognizability: {
       pictures: 100,
       judges: [
@@ -86,6 +90,7 @@ export const reproducePresets: readonly ReproducePreset[] = [
     },
     inversion: { steps: 2_048, step: 2 / 255 },
     smoothnessSamples: 200,
+    reportShare: 0.6,
     recognizability: {
       pictures: 200,
       judges: [
@@ -95,6 +100,35 @@ export const reproducePresets: readonly ReproducePreset[] = [
     },
   },
 ];
+
+/** Expected work of each training, in any unit; only the estimate of the time left rests on it. */
+const trainingCosts: Readonly<Record<string, number>> = {
+  trades: 50,
+  'trades-10000': 25,
+  pgd: 44,
+  'gradient-penalty': 23,
+  'fim-penalty': 28,
+  teacher: 18,
+  distilled: 20,
+  fgsm: 25,
+  standard: 21,
+};
+
+/** The expected work of every part of the experiment by the part's name: recipes, judges, report. */
+export function expectedCosts({ reportShare, recognizability }: ReproducePreset): Record<string, number> {
+  const judges = recognizability.judges.map(({ recipe }, index): [string, number] => [
+    judgeName(index),
+    trainingCosts[recipe] ?? 0,
+  ]);
+  const trainings = { ...trainingCosts, ...Object.fromEntries(judges) };
+  const sum = Object.values(trainings).reduce((total, cost) => total + cost, 0);
+  return { ...trainings, report: (sum * reportShare) / (1 - reportShare) };
+}
+
+/** The name of judge number `index` among the parts. */
+export function judgeName(index: number): string {
+  return `judge-${index + 1}`;
+}
 
 /** The recipes of the experiment, longest first, so that workers end together; the student follows its teacher. */
 export const reproducedRecipes = [
