@@ -1,6 +1,7 @@
 /**
  * Calls that may be sent again when a connection breaks: those that change nothing, and those whose `request_id`, which
- * `createClient` always fills in, makes the second answer the first. Client-streaming imports are not among them.
+ * `createClient` always fills in, makes the second answer the first. Client-streaming imports are not among them, nor
+ * is RequeueDeadLetter, which a second time finds nothing.
  */
 export const idempotentCalls: Readonly<Record<string, readonly string[]>> = {
   'percept.v1.Dataset': ['List', 'Get', 'Read', 'GetSamples'],
@@ -8,7 +9,7 @@ export const idempotentCalls: Readonly<Record<string, readonly string[]>> = {
   'percept.v1.Models': ['List', 'Get', 'Export', 'SetAlias', 'Delete'],
   'percept.v1.Attack': ['Targeted', 'Untargeted', 'TargetedStream', 'Submit', 'GetResult', 'ListMethods'],
   'percept.v1.Evaluation': ['Submit', 'GetReport', 'GetArtifact', 'CompareReports'],
-  'percept.v1.Jobs': ['Get', 'List', 'Watch', 'Cancel'],
+  'percept.v1.Jobs': ['Get', 'List', 'Watch', 'Cancel', 'ListDeadLetters'],
 };
 
 /** The gRPC service config that retries idempotent calls on UNAVAILABLE, four attempts in all, and spreads calls over replicas. */
