@@ -11,8 +11,12 @@ export interface FisherRows {
  * that is K ||sum_k v_k sqrt(f_k) (grad z_k - sum_j f_j grad z_j)||^2. Its mean over v uniform on the unit sphere is the exact value.
  */
 export function projectedFimSquared(gradients: readonly Float32Array[], f: Float64Array, v: ArrayLike<number>): number {
-  const centred = centredGradients(gradients, f);
-  const along = new Float64Array(gradients[0]?.length ?? 0);
+  return projectedSquared(centredGradients(gradients, f), f, v);
+}
+
+/** The same from the centred rows, for many projections of one sample. */
+export function projectedSquared(centred: readonly Float64Array[], f: Float64Array, v: ArrayLike<number>): number {
+  const along = new Float64Array(centred[0]?.length ?? 0);
   for (const [k, row] of centred.entries()) {
     const weight = (v[k] as number) * Math.sqrt(f[k] as number);
     for (let i = 0; i < along.length; i++) along[i] = (along[i] as number) + weight * (row[i] as number);

@@ -1,6 +1,6 @@
 import { norm } from '@percept/attacks';
 import { RandomStream, unitSphereVector } from '@percept/tensor';
-import { type FisherRows, projectedFimSquared } from './fisher-rows.js';
+import { centredGradients, type FisherRows, projectedSquared } from './fisher-rows.js';
 
 /** What matrix-free estimates say of one sample, for comparison with the exact values. */
 export interface SmoothnessEstimates {
@@ -16,7 +16,7 @@ export interface EstimateOptions {
   readonly projections: number;
   readonly seed: number;
   readonly sampleId: number;
-  /** Steps of the power iteration; default 50. */
+  /** Steps of the power iteration at most, which ends once the eigenvalue moves by less than 1e-9 of itself; default 50. */
   readonly iterations?: number;
 }
 
@@ -25,10 +25,11 @@ export function smoothnessEstimates(
   { gradients, f }: FisherRows,
   { projections, seed, sampleId, iterations = 50 }: EstimateOptions,
 ): SmoothnessEstimates {
+  const centred = centredGradients(gradients, f);
   let sum = 0;
   for (let projection = 0; projection < projections; projection++) {
     const v = unitSphereVector({ seed, purpose: 'fisher projection', sample: sampleId, step: projection }, f.length);
-    sum += projectedFimSquared(gradients, f, v);
+    sum += projectedSquared(centred, f, v);
   }
   return {
     fimFrobeniusSquared: sum / projections,
@@ -50,7 +51,10 @@ function powerIteration({ gradients, f }: FisherRows, seed: number, sampleId: nu
     if (scale === 0) return 0;
     v = v.map((value) => value / scale);
     v = fisherProduct(gradients, f, v);
-    eigenvalue = norm(v, 2);
+    const next = norm(v, 2);
+    const moved = Math.abs(next - eigenvalue);
+    eigenvalue = next;
+    if (moved <= 1e-9 * next) break;
   }
   return eigenvalue;
 }
@@ -60,7 +64,11 @@ function fisherProduct(
   f: Float64Array,
   v: Float64Array,
 ): Float64Array<ArrayBuffer> {
-  const along = gradients.map((row) => row.reduce((sum, value, i) => sum + value * (v[i] as number), 0));
+  const along = gradients.map((row) => {
+    let sum = 0;
+    for (let i = 0; i < v.length; i++) sum += (row[i] as number) * (v[i] as number);
+    return sum;
+  });
   const mean = along.reduce((sum, value, k) => sum + value * (f[k] as number), 0);
   const product = new Float64Array(v.length);
   // sum_k f_k (a_k - mean) c_k = sum_k f_k (a_k - mean) grad z_k, since the weights sum to zero.
