@@ -18,12 +18,26 @@ export const maxMessageBytes: number = 64 * 1024 * 1024;
 /** Time that a call without a deadline gets, in milliseconds. */
 export const defaultTimeoutMs = 60_000;
 
-/** Settings of a connection. */
-export interface ConnectOptions {
+/** How a client speaks TLS; all texts are PEM. */
+export interface ClientTls {
+  /** Certificates of the authorities that servers are believed by. Default: those of the system. */
+  readonly authorities?: string;
+  /** This client's own certificate and key, for servers that ask for one. */
+  readonly identity?: { readonly certificate: string; readonly key: string };
+  /** Name that the server's certificate must have. Default: that of its address. */
+  readonly serverName?: string;
+}
+
+/** How a client shows who it is. Plain data, so that it can go to a worker thread. */
+export interface ClientSecurity {
   /** Default: no TLS. */
-  readonly credentials?: ChannelCredentials;
+  readonly tls?: ClientTls;
   /** Bearer token sent with every call. */
   readonly token?: string;
+}
+
+/** Settings of a connection. */
+export interface ConnectOptions extends ClientSecurity {
   /** Deadline of calls with a single response that name none, in milliseconds. Default 60,000. Streams have none unless told. */
   readonly timeoutMs?: number;
 }
@@ -66,7 +80,7 @@ export interface Connection {
 
 /** Opens a connection to `target`, HOST:PORT or any gRPC target such as `dns:///HOST:PORT`; it connects at the first call. */
 export function connect(target: string, options: ConnectOptions = {}): Connection {
-  const client = new Client(target, options.credentials ?? grpcCredentials.createInsecure(), {
+  const client = new Client(target, channelCredentials(options.tls), {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
     // Otherwise a request above 1 MiB is never sent again.
@@ -75,11 +89,18 @@ export function connect(target: string, options: ConnectOptions = {}): Connectio
     'grpc.service_config': serviceConfig(),
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 15_000,
+    ...(options.tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': options.tls.serverName }),
   });
   return {
     calls: (service) => serviceCalls(client, service, options),
     close: () => client.close(),
   };
+}
+
+function channelCredentials(tls: ClientTls | undefined): ChannelCredentials {
+  if (tls === undefined) return grpcCredentials.createInsecure();
+  const bytes = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem));
+  return grpcCredentials.createSsl(bytes(tls.authorities), bytes(tls.identity?.key), bytes(tls.identity?.certificate));
 }
 
 /** Opens a connection for a single service. Mutating requests without a `requestId` get a random one, so that retries are safe. */

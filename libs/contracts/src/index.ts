@@ -1,5 +1,7 @@
 export {
   type CallOptions,
+  type ClientSecurity,
+  type ClientTls,
   type Connection,
   type ConnectOptions,
   connect,

@@ -1,5 +1,6 @@
 import {
   type CallOptions,
+  type ClientSecurity,
   createClient,
   type DatasetDescription,
   type DatasetReadRequest,
@@ -33,8 +34,8 @@ const samplesPerCall = 1_000;
 export class DatasetGateway {
   readonly #client: ServiceClient<typeof DatasetService>;
 
-  constructor(address: string) {
-    this.#client = createClient(DatasetService, address);
+  constructor(address: string, security: ClientSecurity = {}) {
+    this.#client = createClient(DatasetService, address, security);
   }
 
   /** Describes a data set. @throws PerceptRpcError NOT_FOUND. */

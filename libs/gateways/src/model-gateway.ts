@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   type CallOptions,
+  type ClientSecurity,
   createClient,
   type Model,
   ModelFormat,
@@ -25,8 +26,8 @@ export class ModelGateway {
   readonly #client: ServiceClient<typeof ModelsService>;
   readonly #weights = new Map<string, Uint8Array>();
 
-  constructor(address: string) {
-    this.#client = createClient(ModelsService, address);
+  constructor(address: string, security: ClientSecurity = {}) {
+    this.#client = createClient(ModelsService, address, security);
   }
 
   /**

@@ -1,7 +1,8 @@
 import { type Bus, natsBus } from '@percept/bus';
+import type { ClientSecurity } from '@percept/contracts';
 import type { Endpoints, ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
-import { type Closable, closeAll, runProcess, startService } from '@percept/platform';
+import { type Closable, ConfigError, closeAll, loadSecurity, runProcess, startService } from '@percept/platform';
 import { openStore, type Store } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { type JobServiceConfig, jobServiceConfig } from './job-service-config.js';
@@ -11,6 +12,7 @@ export interface JobServiceEnvironment {
   readonly bus: Bus;
   readonly store: Store;
   readonly endpoints: Endpoints;
+  readonly security: ClientSecurity;
   readonly engine?: EngineName;
   readonly workers: number;
   readonly threads: number;
@@ -45,6 +47,12 @@ export async function runJobService({
     args,
     start: async (config, log) => {
       const onError = (error: unknown): void => log.error({ err: error }, 'a background task failed');
+      const security = await loadSecurity(config);
+      if (security.server.tokens !== undefined && security.client.token === undefined) {
+        throw new ConfigError([
+          'PERCEPT_TOKEN must be set where PERCEPT_TOKENS_FILE is: services call each other with it',
+        ]);
+      }
       const owned: Closable[] = [];
       try {
         const store = await openStore({
@@ -61,6 +69,7 @@ export async function runJobService({
           bus,
           store,
           endpoints: endpointsOf(config),
+          security: security.client,
           workers: config.workers,
           threads: config.threads,
           leaseMs: config.lease * 1_000,
@@ -75,6 +84,7 @@ export async function runJobService({
           name,
           host: config.host,
           port: config.port,
+          security: security.server,
           metricsPort: config.metricsPort,
           drainMs: config.drainMs,
           logger: log,

@@ -1,9 +1,10 @@
 import type { ConfigTable } from './config-table.js';
 import { choice, integer, text } from './config-variable.js';
 import { type LogLevel, logLevels } from './logger.js';
+import { type SecurityConfig, securityConfig } from './security/security-config.js';
 
 /** What every service process reads besides its own variables. */
-export interface ChassisConfig {
+export interface ChassisConfig extends SecurityConfig {
   readonly host: string;
   readonly port: number;
   readonly metricsPort: number | undefined;
@@ -13,6 +14,7 @@ export interface ChassisConfig {
 
 /** The variables of the chassis; a service spreads them into its own table. */
 export const chassisConfig: ConfigTable<ChassisConfig> = {
+  ...securityConfig,
   host: text({ env: 'PERCEPT_HOST', description: 'Address to listen on.', default: '127.0.0.1' }),
   port: integer({
     env: 'PERCEPT_PORT',

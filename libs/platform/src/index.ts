@@ -19,12 +19,32 @@ export { type ErrorRule, type ErrorRules, toRpcError } from './error-mapping.js'
 export { createLogger, type Logger, type LoggerOptions, type LogLevel, logLevels } from './logger.js';
 export { createMetrics, type GrpcType, type Metrics } from './metrics.js';
 export { type ProcessOptions, runProcess } from './run-process.js';
+export {
+  loadClientSecurity,
+  loadSecurity,
+  type Security,
+  type ServerSecurity,
+  type ServerTls,
+} from './security/load-security.js';
+export { isLoopback } from './security/loopback.js';
+export { callScopes, type GrantedScope, isGrantedScope, type Scope, scopes } from './security/scopes.js';
+export {
+  type ClientSecurityConfig,
+  clientSecurityConfig,
+  type SecurityConfig,
+  securityConfig,
+  type TlsMode,
+  tlsModes,
+} from './security/security-config.js';
+export { bearerToken, type TokenEntry, TokensFileError, TokenTable, type Verdict } from './security/token-table.js';
 export { type Handler, type MountedService, mount, type ServiceHandlers } from './service-handlers.js';
 export {
   type Closable,
   closeAll,
+  InsecureListenError,
   ListenError,
   type RunningService,
+  refuseInsecureHost,
   type StartServiceOptions,
   startService,
 } from './start-service.js';

@@ -9,6 +9,7 @@ import {
 import { deadlineReached } from './deadline-reached.js';
 import type { Logger } from './logger.js';
 import type { GrpcType, Metrics } from './metrics.js';
+import { callerOf } from './security/authorize-calls.js';
 import { childTrace, formatTraceparent, parseTraceparent } from './trace-context.js';
 
 /** Services whose calls are too many and too dull for the log. */
@@ -21,6 +22,7 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
     const finished = metrics.callStarted(service, name, typeOf(method));
     const begun = performance.now();
     let traceId = '';
+    let headers: Metadata | undefined;
     let over = false;
     const finish = (code: number, details: string): void => {
       if (over) return;
@@ -32,6 +34,7 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
         ms: Math.round((performance.now() - begun) * 10) / 10,
         peer: call.getPeer(),
         trace_id: traceId,
+        ...callerField(headers),
         ...(code === status.OK ? {} : { details }),
       };
       if (quiet.test(service)) log.debug(line, 'call');
@@ -41,6 +44,7 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         traceId = ensureTrace(metadata);
+        headers = metadata;
         next(metadata);
       })
       .withOnCancel(() => {
@@ -59,6 +63,11 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
       .build();
     return new ServerInterceptingCall(call, responder);
   };
+}
+
+function callerField(headers: Metadata | undefined): { caller?: string } {
+  const caller = headers === undefined ? undefined : callerOf(headers);
+  return caller === undefined ? {} : { caller };
 }
 
 const serious: ReadonlySet<number> = new Set([status.INTERNAL, status.UNKNOWN, status.DATA_LOSS]);

@@ -1,6 +1,6 @@
 import { ConfigError, type ConfigTable, configHelp, type Environment, readConfig } from './config-table.js';
 import { createLogger, type Logger, type LogLevel } from './logger.js';
-import type { Closable } from './start-service.js';
+import { type Closable, InsecureListenError } from './start-service.js';
 
 /** What a process is. */
 export interface ProcessOptions<Config> {
@@ -52,8 +52,13 @@ export async function runProcess<Config extends { readonly logLevel?: LogLevel }
     await signalled;
     await running.close();
   } catch (error) {
-    log.fatal({ err: error }, 'failed');
-    process.exitCode = 1;
+    if (error instanceof ConfigError || error instanceof InsecureListenError) {
+      process.stderr.write(`${error.message}\n`);
+      process.exitCode = 2;
+    } else {
+      log.fatal({ err: error }, 'failed');
+      process.exitCode = 1;
+    }
   }
   // Whatever still keeps the process alive is a leak, and no reason to keep a supervisor waiting.
   setTimeout(() => {

@@ -8,6 +8,9 @@ import { createMetrics, type Metrics } from './metrics.js';
 import { observeCalls } from './observe-calls.js';
 import { OpenCalls } from './open-calls.js';
 import { reflectionFor } from './reflection.js';
+import { authorizeCalls } from './security/authorize-calls.js';
+import type { ServerSecurity, ServerTls } from './security/load-security.js';
+import { isLoopback } from './security/loopback.js';
 import { type MetricsEndpoint, serveMetrics } from './serve-metrics.js';
 import type { MountedService } from './service-handlers.js';
 
@@ -35,8 +38,8 @@ export interface StartServiceOptions {
   readonly metrics?: Metrics;
   /** Codes of the services' own errors, by class name. */
   readonly errorRules?: ErrorRules;
-  /** Default: no TLS. */
-  readonly credentials?: ServerCredentials;
+  /** Default: no TLS, no tokens, on loopback only. */
+  readonly security?: ServerSecurity;
   /** Time for calls with a single response that come without a deadline, in milliseconds. Default 60,000. */
   readonly defaultTimeoutMs?: number;
   /** Time that calls under way get when the server closes, in milliseconds. Default 10,000. */
@@ -68,19 +71,48 @@ export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 
+/** The server would be open to other machines without TLS or without tokens, and nobody said that this is meant. */
+export class InsecureListenError extends Error {
+  override readonly name = 'InsecureListenError';
+
+  constructor(host: string, { tls, tokens }: ServerSecurity) {
+    const missing = [
+      tls === undefined ? 'TLS (PERCEPT_TLS)' : '',
+      tokens === undefined ? 'tokens (PERCEPT_TOKENS_FILE)' : '',
+    ];
+    super(
+      `refused to listen on ${host}, which other machines reach, without ${missing.filter((each) => each !== '').join(' and ')}; ` +
+        'PERCEPT_ALLOW_INSECURE=true does it all the same',
+    );
+  }
+}
+
 const streams: readonly MethodKind[] = ['server-stream', 'bidi-stream'];
 const singles: readonly MethodKind[] = ['unary', 'client-stream'];
 const longestStreamDrainMs = 1_000;
 
-/** Serves services on one port, with health and reflection beside them. Throws ListenError when the port cannot be had. */
+/** Throws InsecureListenError unless a host is loopback, or has both TLS and tokens, or insecurity was asked for. */
+export function refuseInsecureHost(host: string, security: ServerSecurity): void {
+  const secured = security.tls !== undefined && security.tokens !== undefined;
+  if (!isLoopback(host) && !secured && security.allowInsecure !== true) throw new InsecureListenError(host, security);
+}
+
+/**
+ * Serves services on one port, with health and reflection beside them.
+ *
+ * @throws ListenError when the port cannot be had, InsecureListenError beyond loopback without TLS and tokens.
+ */
 export async function startService(options: StartServiceOptions): Promise<RunningService> {
+  const { security = {} } = options;
+  const host = options.host ?? '127.0.0.1';
+  refuseInsecureHost(host, security);
   const log = options.logger ?? createLogger(options.name);
   const metrics = options.metrics ?? createMetrics();
   const openCalls = new OpenCalls();
   const server = new Server({
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
-    interceptors: [observeCalls(log, metrics)],
+    interceptors: [observeCalls(log, metrics), authorizeCalls(security.tokens)],
   });
   const settings = {
     log,
@@ -97,8 +129,7 @@ export async function startService(options: StartServiceOptions): Promise<Runnin
   health.addToServer(server);
   reflectionFor(names).addToServer(server);
 
-  const host = options.host ?? '127.0.0.1';
-  const port = await bind(server, host, options.port ?? 0, options.credentials ?? ServerCredentials.createInsecure());
+  const port = await bind(server, host, options.port ?? 0, credentialsOf(security.tls));
   const resources: Closable[] = [...(options.resources ?? [])];
   let endpoint: MetricsEndpoint | undefined;
   if (options.metricsPort !== undefined) {
@@ -149,6 +180,17 @@ export async function closeAll(resources: readonly Closable[], log: Logger): Pro
     }
   }
   if (failures.length > 0) throw new AggregateError(failures, 'some resources could not be closed');
+}
+
+function credentialsOf(tls: ServerTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) };
+  const { clientAuthorities } = tls;
+  return ServerCredentials.createSsl(
+    clientAuthorities === undefined ? null : Buffer.from(clientAuthorities),
+    [pair],
+    clientAuthorities !== undefined,
+  );
 }
 
 async function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {

@@ -22,7 +22,7 @@ interface Example {
   readonly fast: boolean;
   readonly engine: 'native' | 'cpu';
   readonly hosts: readonly string[];
-  readonly token: string | undefined;
+  readonly password: string | undefined;
 }
 
 const table: ConfigTable<Example> = {
@@ -33,7 +33,7 @@ const table: ConfigTable<Example> = {
   fast: boolean({ env: 'X_FAST', description: 'Fast.', default: false }),
   engine: choice({ env: 'X_ENGINE', description: 'Engine.', choices: ['native', 'cpu'], default: 'native' }),
   hosts: list({ env: 'X_HOSTS', description: 'Hosts.', default: [] }),
-  token: secret({ env: 'X_TOKEN', description: 'Token.', optional: true }),
+  password: secret({ env: 'X_TOKEN', description: 'Token.', optional: true }),
 };
 
 function problemsOf(environment: Record<string, string>): readonly string[] {
@@ -56,7 +56,7 @@ describe('readConfig', () => {
       fast: false,
       engine: 'native',
       hosts: [],
-      token: undefined,
+      password: undefined,
     });
   });
 
@@ -79,7 +79,7 @@ describe('readConfig', () => {
       fast: true,
       engine: 'cpu',
       hosts: ['a:1', 'b:2'],
-      token: 't',
+      password: 't',
     });
   });
 

@@ -30,6 +30,7 @@ import {
   type ServiceHandlers,
   type StartServiceOptions,
   startService,
+  TokenTable,
   Violations,
 } from '@percept/platform';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -714,20 +715,30 @@ describe('the client', () => {
     expect(serviceConfig()).toContain('UNAVAILABLE');
   });
 
-  it('sends its token with every call', async () => {
-    const seen: string[] = [];
-    const service = await start([
-      attack({
-        listMethods: async (_request, { metadata }) => {
-          seen.push(String(metadata.get('authorization')[0]));
-          return { methods: [] };
-        },
-      }),
-    ]);
+  it('sends its token with every call, and the handler does not see it', async () => {
+    const seen: unknown[] = [];
+    const tokens = new TokenTable([]).with({
+      name: 'x',
+      token: 'abc',
+      expires: new Date('2100-01-01'),
+      scopes: ['attack:read'],
+    });
+    const service = await start(
+      [
+        attack({
+          listMethods: async (_request, { metadata }) => {
+            seen.push(metadata.get('authorization'));
+            return { methods: [] };
+          },
+        }),
+      ],
+      { security: { tokens } },
+    );
     const client = createClient(AttackService, service.address, { token: 'abc' });
     onTestFinished(() => client.close());
     await client.listMethods({});
-    expect(seen).toEqual(['Bearer abc']);
+    expect(seen).toEqual([[]]);
+    expect((await failureOf(attackClient(service).listMethods({}))).code).toBe('UNAUTHENTICATED');
   });
 
   it('does not begin a call whose signal has fired', async () => {

@@ -1,5 +1,6 @@
 import type { Bus } from '@percept/bus';
 import { type ComputePool, createComputePool, type RunOptions } from '@percept/compute';
+import type { ClientSecurity } from '@percept/contracts';
 import { DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, ShardGathering, ShardWorker, startJobRunner } from '@percept/jobs';
 import type { Store } from '@percept/store';
@@ -12,6 +13,8 @@ export interface StartAttackOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly endpoints: Endpoints;
+  /** How it shows other services who it is. Default: no TLS and no token. */
+  readonly security?: ClientSecurity;
   /** The engine of the compute workers; absent: native where it can be loaded. */
   readonly engine?: EngineName;
   readonly workers: number;
@@ -24,8 +27,8 @@ export interface StartAttackOptions {
 /** Builds the attack service; its jobs run once `start` is called. */
 export async function startAttack(options: StartAttackOptions): Promise<ServiceParts> {
   const { bus, store, endpoints, workers, threads, engine } = options;
-  const models = new ModelGateway(endpoints.training);
-  const datasets = new DatasetGateway(endpoints.dataset);
+  const models = new ModelGateway(endpoints.training, options.security);
+  const datasets = new DatasetGateway(endpoints.dataset, options.security);
   const pool: ComputePool = await createComputePool({
     taskModule: new URL(import.meta.resolve('@percept/attack-service/tasks')),
     workers,

@@ -1,21 +1,9 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { bearerToken, isLoopback, type Scope, type TokenTable } from '@percept/platform';
 import { HttpError } from './http-error.js';
 
 const cookieName = 'percept_token';
-
-/** Says whether a host to bind to is reachable from this machine only. */
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, '').toLowerCase();
-  if (name === 'localhost' || name.endsWith('.localhost') || name === '::1') return true;
-  return isIP(name) === 4 && name.startsWith('127.');
-}
-
-function equalSecrets(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
-}
 
 function cookieToken(request: IncomingMessage): string | undefined {
   for (const part of (request.headers.cookie ?? '').split(';')) {
@@ -44,26 +32,28 @@ export type Admission =
   | { readonly kind: 'redirect'; readonly to: string; readonly cookie: string };
 
 /**
- * Judges whether a request may enter.
- * With a token: by `Authorization: Bearer`, by the cookie, or once by `?token=` on a page, which sets the cookie.
- * Without: only under a loopback name, so that a foreign page cannot reach this server through a name that it controls.
+ * Judges whether a request may do what `scope` allows.
+ * With tokens: by `Authorization: Bearer`, by the cookie, or once by `?token=` on a page, which sets the cookie.
+ * Without tokens: only under a loopback name, so that a foreign page cannot reach this server through a name that it controls.
  * @throws HttpError 401 or 403
  */
-export function admit(request: IncomingMessage, url: URL, token: string | undefined): Admission {
-  if (token === undefined) {
+export function admit(request: IncomingMessage, url: URL, tokens: TokenTable | undefined, scope: Scope): Admission {
+  if (tokens === undefined) {
     if (isLoopback(hostName(request))) return { kind: 'allowed' };
     throw new HttpError(403, 'FORBIDDEN_HOST', 'Without a token the dashboard answers only under a loopback name.');
   }
-  const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  const offered = bearer ?? cookieToken(request);
+  const offered = bearerToken(request.headers.authorization) ?? cookieToken(request);
   const inAddress = url.searchParams.get('token');
-  if (inAddress !== null && equalSecrets(inAddress, token) && request.method === 'GET') {
+  if (inAddress !== null && request.method === 'GET' && tokens.judge(inAddress, scope).kind === 'admitted') {
     const rest = new URL(url);
+    const encrypted = request.socket instanceof TLSSocket;
     rest.searchParams.delete('token');
-    const cookie = `${cookieName}=${encodeURIComponent(token)}; Path=/; HttpOnly; SameSite=Strict`;
+    const cookie = `${cookieName}=${encodeURIComponent(inAddress)}; Path=/; HttpOnly; SameSite=Strict${encrypted ? '; Secure' : ''}`;
     return { kind: 'redirect', to: `/${rest.pathname.replace(/^\/+/, '')}${rest.search}`, cookie };
   }
-  if (offered !== undefined && equalSecrets(offered, token)) return { kind: 'allowed' };
+  const verdict = tokens.judge(offered, scope);
+  if (verdict.kind === 'admitted') return { kind: 'allowed' };
+  if (verdict.kind === 'denied') throw new HttpError(403, 'PERMISSION_DENIED', `Refused: ${verdict.reason}.`);
   throw new HttpError(
     401,
     'UNAUTHENTICATED',

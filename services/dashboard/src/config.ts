@@ -1,19 +1,30 @@
-import { type ConfigTable, choice, integer, type LogLevel, logLevels, secret, text } from '@percept/platform';
+import {
+  type ConfigTable,
+  choice,
+  integer,
+  type LogLevel,
+  logLevels,
+  type SecurityConfig,
+  secret,
+  securityConfig,
+  text,
+} from '@percept/platform';
 
 /** The settings of the dashboard's own process. */
-export interface DashboardConfig {
+export interface DashboardConfig extends SecurityConfig {
   readonly datasetAddress: string;
   readonly trainingAddress: string;
   readonly attackAddress: string;
   readonly evaluationAddress: string;
   readonly host: string;
   readonly port: number;
-  readonly token: string;
+  readonly dashboardToken: string;
   readonly logLevel: LogLevel;
 }
 
 /** The environment variables of the dashboard's own process. */
 export const dashboardConfig: ConfigTable<DashboardConfig> = {
+  ...securityConfig,
   datasetAddress: text({
     env: 'PERCEPT_DATASET_ADDRESS',
     description: 'HOST:PORT of the Dataset service.',
@@ -36,7 +47,7 @@ export const dashboardConfig: ConfigTable<DashboardConfig> = {
   }),
   host: text({
     env: 'PERCEPT_DASHBOARD_HOST',
-    description: 'Address to listen on; anything but loopback needs a token.',
+    description: 'Address to listen on; anything but loopback needs TLS and tokens.',
     default: '127.0.0.1',
   }),
   port: integer({
@@ -46,9 +57,9 @@ export const dashboardConfig: ConfigTable<DashboardConfig> = {
     maximum: 65_535,
     default: 8080,
   }),
-  token: secret({
+  dashboardToken: secret({
     env: 'PERCEPT_DASHBOARD_TOKEN',
-    description: 'Secret that every request must bring. Without it only loopback is served.',
+    description: 'A token for everything on the dashboard, besides those of PERCEPT_TOKENS_FILE; it does not expire.',
     default: '',
   }),
   logLevel: choice({

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { pipeline } from 'node:stream/promises';
+import type { Scope, ServerTls, TokenTable } from '@percept/platform';
 import { admit, requireSameOrigin } from './access.js';
 import { type ChannelTiming, EventChannel } from './event-channel.js';
 import { followJob } from './follow-job.js';
@@ -15,7 +17,10 @@ import type { OpenFile, ServiceReader } from './service-reader.js';
 export interface DashboardParts {
   readonly page: ReadonlyMap<string, PageFile>;
   readonly reader: ServiceReader;
-  readonly token: string | undefined;
+  /** Tokens that are let in; without them only loopback names are. */
+  readonly tokens: TokenTable | undefined;
+  /** Default: no TLS. */
+  readonly tls: ServerTls | undefined;
   readonly timing: ChannelTiming;
   readonly pollMilliseconds: number;
   readonly onError: (error: unknown) => void;
@@ -76,6 +81,10 @@ function addressOf(request: IncomingMessage): URL {
 function requireMethod(request: IncomingMessage, method: 'GET' | 'POST'): void {
   if (request.method === method || (method === 'GET' && request.method === 'HEAD')) return;
   throw new HttpError(405, 'METHOD_NOT_ALLOWED', `This address takes ${method} only.`, { allow: method });
+}
+
+function scopeOf(request: IncomingMessage): Scope {
+  return request.method === 'GET' || request.method === 'HEAD' ? 'dashboard:read' : 'dashboard:write';
 }
 
 /** Builds the dashboard's HTTP server; it does not listen yet. */
@@ -163,7 +172,7 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
     for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value);
     const url = addressOf(request);
     if (url.pathname === '/healthz') return sendJson(response, { status: 'SERVING' });
-    const admission = admit(request, url, parts.token);
+    const admission = admit(request, url, parts.tokens, scopeOf(request));
     if (admission.kind === 'redirect') {
       response.writeHead(303, { location: admission.to, 'set-cookie': admission.cookie, 'cache-control': 'no-store' });
       response.end();
@@ -180,7 +189,7 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
     sendPageFile(response, file);
   }
 
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     serve(request, response).catch((error: unknown) => {
       const shown = asHttpError(error);
       if (response.destroyed) return;
@@ -192,7 +201,10 @@ export function createDashboardServer(parts: DashboardParts): DashboardServer {
       for (const [name, value] of Object.entries(shown.headers)) response.setHeader(name, value);
       sendJson(response, errorView(shown), shown.status);
     });
-  });
+  };
+  const { tls } = parts;
+  const server: Server =
+    tls === undefined ? createServer(listener) : createTlsServer({ cert: tls.certificate, key: tls.key }, listener);
   server.requestTimeout = 30_000;
   server.headersTimeout = 10_000;
 

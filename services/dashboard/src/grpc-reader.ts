@@ -1,4 +1,5 @@
 import {
+  type ClientSecurity,
   type Connection,
   connect,
   DatasetService,
@@ -72,10 +73,10 @@ async function* pieces(
 }
 
 /** Opens the gRPC clients that the dashboard reads through; `close` ends them. */
-export function openGrpcReader(endpoints: DashboardEndpoints): ServiceReader {
+export function openGrpcReader(endpoints: DashboardEndpoints, security: ClientSecurity = {}): ServiceReader {
   const connections = new Map<string, Connection>();
   const at = (address: string): Connection => {
-    const connection = connections.get(address) ?? connect(address, { timeoutMs });
+    const connection = connections.get(address) ?? connect(address, { ...security, timeoutMs });
     connections.set(address, connection);
     return connection;
   };

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { isLoopback } from './access.js';
+import type { ClientSecurity } from '@percept/contracts';
+import { refuseInsecureHost, type ServerSecurity } from '@percept/platform';
 import { createDashboardServer } from './dashboard-server.js';
 import { type ChannelTiming, defaultTiming } from './event-channel.js';
 import { type DashboardEndpoints, openGrpcReader } from './grpc-reader.js';
@@ -12,8 +13,10 @@ export interface DashboardOptions {
   readonly endpoints: DashboardEndpoints;
   readonly host?: string;
   readonly port?: number;
-  /** Needed to bind to anything but loopback; then every request must bring it. */
-  readonly token?: string;
+  /** Who may use it, and over TLS or not; beyond loopback both TLS and tokens are needed unless insecurity is allowed. */
+  readonly access?: ServerSecurity;
+  /** How it shows the services who it is. Default: no TLS and no token. */
+  readonly security?: ClientSecurity;
   readonly pageFolder?: string;
   readonly timing?: Partial<ChannelTiming>;
   /** Time between two looks at the services' jobs, in milliseconds. */
@@ -30,36 +33,29 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
-/** The dashboard was asked to be reachable from elsewhere without a token. */
-export class TokenRequiredError extends Error {
-  override readonly name = 'TokenRequiredError';
-}
-
 /** The built page in this package. */
 export const builtPageFolder: string = fileURLToPath(new URL('../dist/page', import.meta.url));
 
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}/`;
+function urlOf(scheme: string, host: string, port: number): string {
+  return `${scheme}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}/`;
 }
 
 /**
  * Starts the dashboard as a client of the services at `endpoints`, on 127.0.0.1 unless told otherwise.
  * The services need not be there yet.
- * @throws TokenRequiredError for a host other than loopback without a token
+ * @throws InsecureListenError for a host other than loopback without TLS and tokens
  * @throws PageMissingError when the page has not been built
  */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
-  const { host = '127.0.0.1', port = 0, token, pageFolder = builtPageFolder, pollMilliseconds = 1_000 } = options;
-  const secret = token === '' ? undefined : token;
-  if (!isLoopback(host) && secret === undefined) {
-    throw new TokenRequiredError(`The dashboard needs a token to be bound to ${host}; without one it takes 127.0.0.1.`);
-  }
+  const { host = '127.0.0.1', port = 0, access = {}, pageFolder = builtPageFolder, pollMilliseconds = 1_000 } = options;
+  refuseInsecureHost(host, access);
   const page = await loadPage(pageFolder);
-  const reader = openGrpcReader(options.endpoints);
+  const reader = openGrpcReader(options.endpoints, options.security);
   const { server, close } = createDashboardServer({
     page,
     reader,
-    token: secret,
+    tokens: access.tokens,
+    tls: access.tls,
     timing: { ...defaultTiming, ...options.timing },
     pollMilliseconds,
     onError: options.onError ?? ((error) => console.error(error)),
@@ -75,7 +71,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   return {
     host,
     port: bound,
-    url: urlOf(host, bound),
+    url: urlOf(access.tls === undefined ? 'http' : 'https', host, bound),
     async close() {
       await close();
       reader.close();

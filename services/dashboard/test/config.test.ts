@@ -11,7 +11,7 @@ const addresses = {
 
 describe('dashboardConfig', () => {
   it('listens on loopback without a token unless told otherwise', () => {
-    expect(readConfig(dashboardConfig, addresses)).toMatchObject({ host: '127.0.0.1', port: 8080, token: '' });
+    expect(readConfig(dashboardConfig, addresses)).toMatchObject({ host: '127.0.0.1', port: 8080, dashboardToken: '' });
   });
 
   it('names every missing address and every bad value at once', () => {

@@ -4,17 +4,19 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { JobState, LogLevel } from '@percept/contracts';
+import { InsecureListenError, TokenTable } from '@percept/platform';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  type Dashboard,
-  type DashboardOptions,
-  PageMissingError,
-  startDashboard,
-  TokenRequiredError,
-} from '../src/index.js';
+import { type Dashboard, type DashboardOptions, PageMissingError, startDashboard } from '../src/index.js';
 import type { JobBatchView, JobEventView, JobsChangeView } from '../src/views.js';
 import { type JobBoundary, startJobBoundary } from './job-boundary.js';
 import { type EventStream, openEvents, type ReceivedEvent } from './sse-client.js';
+
+const tokens = new TokenTable([]).with({
+  name: 'all',
+  token: 's3cret',
+  expires: new Date('2100-01-01'),
+  scopes: ['dashboard:*'],
+});
 
 let boundary: JobBoundary;
 let dashboard: Dashboard;
@@ -398,13 +400,13 @@ describe('the events of all jobs', () => {
 });
 
 describe('access', () => {
-  it('from elsewhere needs a token', async () => {
-    await expect(start({ host: '0.0.0.0' })).rejects.toThrow(TokenRequiredError);
-    await expect(start({ host: '0.0.0.0', token: '' })).rejects.toThrow(TokenRequiredError);
+  it('from elsewhere needs TLS and tokens', async () => {
+    await expect(start({ host: '0.0.0.0' })).rejects.toThrow(InsecureListenError);
+    await expect(start({ host: '0.0.0.0', access: { tokens } })).rejects.toThrow(/without TLS/);
   });
 
   it('with a token goes by header or cookie, on every address', async () => {
-    const guarded = await start({ token: 's3cret' });
+    const guarded = await start({ access: { tokens } });
     try {
       for (const target of ['', 'api/jobs', 'events', 'api/jobs/job-1']) {
         expect((await fetch(`${guarded.url}${target}`)).status).toBe(401);

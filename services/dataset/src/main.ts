@@ -1,4 +1,12 @@
-import { type ChassisConfig, type ConfigTable, chassisConfig, runProcess, startService, text } from '@percept/platform';
+import {
+  type ChassisConfig,
+  type ConfigTable,
+  chassisConfig,
+  loadSecurity,
+  runProcess,
+  startService,
+  text,
+} from '@percept/platform';
 import { startDataset } from './start.js';
 
 interface DatasetConfig extends ChassisConfig {
@@ -18,14 +26,18 @@ await runProcess({
   name: 'dataset',
   title: 'Dataset service: splits, samples and seeded batches.',
   config,
-  start: async ({ dataFolder, host, port, metricsPort, drainMs }, logger) =>
-    await startService({
+  start: async (settings, logger) => {
+    const { dataFolder, host, port, metricsPort, drainMs } = settings;
+    const { server } = await loadSecurity(settings);
+    return await startService({
       name: 'dataset',
       host,
       port,
-      ...(metricsPort === undefined ? {} : { metricsPort }),
+      metricsPort,
       drainMs,
       logger,
+      security: server,
       services: startDataset({ dataFolder }).services,
-    }),
+    });
+  },
 });

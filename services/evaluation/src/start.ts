@@ -1,5 +1,6 @@
 import type { Bus } from '@percept/bus';
 import { createComputePool, type RunOptions } from '@percept/compute';
+import type { ClientSecurity } from '@percept/contracts';
 import { DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import {
   type JobHandler,
@@ -21,6 +22,8 @@ export interface StartEvaluationOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly endpoints: Endpoints;
+  /** How it shows other services who it is. Default: no TLS and no token. */
+  readonly security?: ClientSecurity;
   /** The engine of the compute workers; absent: native where it can be loaded. */
   readonly engine?: EngineName;
   readonly workers: number;
@@ -36,8 +39,8 @@ const shardsAtOnce = 256;
 /** Builds the evaluation service; its jobs run once `start` is called. */
 export async function startEvaluation(options: StartEvaluationOptions): Promise<ServiceParts> {
   const { bus, store, endpoints, workers, threads, engine } = options;
-  const models = new ModelGateway(endpoints.training);
-  const datasets = new DatasetGateway(endpoints.dataset);
+  const models = new ModelGateway(endpoints.training, options.security);
+  const datasets = new DatasetGateway(endpoints.dataset, options.security);
   const pool = await createComputePool({
     taskModule: new URL(import.meta.resolve('@percept/evaluation-service/tasks')),
     workers,

@@ -1,5 +1,6 @@
 import type { ComputePool } from '@percept/compute';
 import {
+  type ClientSecurity,
   type JobResult,
   LogLevel,
   type Model,
@@ -26,6 +27,7 @@ export interface TrainingJobDependencies extends TrainingSources {
   readonly pool: ComputePool;
   /** Address of the Dataset service, for the workers. */
   readonly datasetAddress: string;
+  readonly security: ClientSecurity;
 }
 
 /** One of a job's trainings, and where it lies in the job. */
@@ -101,7 +103,7 @@ async function runStage(stage: Stage, context: JobContext, dependencies: Trainin
 async function runTask(
   stage: Stage,
   context: JobContext,
-  { pool, datasetAddress, registry }: TrainingJobDependencies,
+  { pool, datasetAddress, security, registry }: TrainingJobDependencies,
 ): Promise<TrainingOutcome> {
   const { plan, teacher } = stage;
   const task: TrainingTask = {
@@ -111,7 +113,7 @@ async function runTask(
     epochs: plan.epochs,
     batchSize: plan.batchSize,
     seed: plan.seed,
-    dataset: { address: datasetAddress, name: plan.dataset.name },
+    dataset: { address: datasetAddress, security, name: plan.dataset.name },
     trainSamples: plan.trainSamples,
     testSamples: plan.testSamples,
     checkpointMs,

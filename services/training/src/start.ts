@@ -1,5 +1,6 @@
 import type { Bus } from '@percept/bus';
 import { createComputePool } from '@percept/compute';
+import type { ClientSecurity } from '@percept/contracts';
 import { DatasetGateway, type Endpoints, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
 import type { Store } from '@percept/store';
@@ -14,6 +15,8 @@ export interface StartTrainingOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly endpoints: Endpoints;
+  /** How it shows other services who it is. Default: no TLS and no token. */
+  readonly security?: ClientSecurity;
   /** The engine of the compute workers; absent: native where it can be loaded. */
   readonly engine?: EngineName;
   /** Trainings at a time, each in a compute worker of its own. */
@@ -33,10 +36,16 @@ export async function startTraining(options: StartTrainingOptions): Promise<Serv
     threads,
     ...(engine ? { engine } : {}),
   });
-  const datasets = new DatasetGateway(endpoints.dataset);
+  const datasets = new DatasetGateway(endpoints.dataset, options.security);
   const registry = new ModelRegistry(store);
   const repository = new JobRepository(store);
-  const dependencies = { datasets, registry, pool, datasetAddress: endpoints.dataset };
+  const dependencies = {
+    datasets,
+    registry,
+    pool,
+    datasetAddress: endpoints.dataset,
+    security: options.security ?? {},
+  };
   let runner: JobRunner | undefined;
   return {
     services: [trainingService({ datasets, registry }, new JobQueue(repository, bus)), modelsService(registry)],

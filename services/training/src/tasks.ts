@@ -17,7 +17,7 @@ const testBatch = 250;
 export async function train(task: TrainingTask, context: TaskContext): Promise<Transferring<TrainingOutcome>> {
   const recipe = findRecipe(task.recipe);
   if (recipe === undefined) throw new RangeError(`unknown recipe ${task.recipe}`);
-  const datasets = new DatasetGateway(task.dataset.address);
+  const datasets = new DatasetGateway(task.dataset.address, task.dataset.security);
   const batches = new EpochBatches(datasets, {
     dataset: task.dataset.name,
     samples: task.trainSamples,

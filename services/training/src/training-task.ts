@@ -1,3 +1,4 @@
+import type { ClientSecurity } from '@percept/contracts';
 import type { ModelSpec, ModelWeights } from '@percept/models';
 import type { ParameterValues } from '@percept/recipes';
 
@@ -9,7 +10,7 @@ export interface TrainingTask {
   readonly epochs: number;
   readonly batchSize: number;
   readonly seed: number;
-  readonly dataset: { readonly address: string; readonly name: string };
+  readonly dataset: { readonly address: string; readonly security?: ClientSecurity; readonly name: string };
   /** The first so many samples of `train`. */
   readonly trainSamples: number;
   /** The first so many samples of `test`; 0 for none. */

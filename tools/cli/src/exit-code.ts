@@ -1,4 +1,5 @@
 import { PerceptRpcError } from '@percept/contracts';
+import { ConfigError, InsecureListenError } from '@percept/platform';
 import { JobEndedError } from './follow-job.js';
 
 /** The exit codes of the command. */
@@ -15,6 +16,9 @@ export class UsageError extends Error {
 /** What to print for an error, and which code to leave with. */
 export function describeError(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: exitCodes.usage };
+  if (error instanceof ConfigError || error instanceof InsecureListenError) {
+    return { message: error.message, code: exitCodes.usage };
+  }
   if (error instanceof JobEndedError) return { message: error.message, code: exitCodes.failed };
   if (error instanceof PerceptRpcError) {
     if (error.code === 'INVALID_ARGUMENT') {

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
+import type { ClientSecurity } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
 import { sharedEndpoint } from '@percept/gateways';
+import { clientSecurityConfig, loadClientSecurity, readConfig } from '@percept/platform';
 import type { Command } from 'commander';
 import { UsageError } from './exit-code.js';
 import { defaultDataFolder, readEndpoints } from './hosting/endpoints-file.js';
@@ -22,7 +24,7 @@ export function withClientOptions(command: Command): Command {
       'where the services listen; default: those that `percept up` started in the data folder',
     )
     .option('--data-folder <folder>', 'the data folder of `percept up`', defaultDataFolder)
-    .option('--token <token>', 'bearer token for the services', process.env['PERCEPT_TOKEN'])
+    .option('--token <token>', 'bearer token for the services; better given as PERCEPT_TOKEN')
     .option('--json', 'print JSON for programs', false);
 }
 
@@ -38,12 +40,18 @@ export async function endpointsOf(options: ClientOptions): Promise<Endpoints> {
   return running.endpoints;
 }
 
+/** How the command shows services who it is: by the variables of `clientSecurityConfig` and `--token`. @throws ConfigError. */
+export async function securityOf(options: Pick<ClientOptions, 'token'>): Promise<ClientSecurity> {
+  const given = options.token === undefined ? {} : { [clientSecurityConfig.token.env]: options.token };
+  return await loadClientSecurity(readConfig(clientSecurityConfig, { ...process.env, ...given }));
+}
+
 /** Runs `work` with a client and a signal that fires on Ctrl-C, and closes the client. */
 export async function withClient<Result>(
   options: ClientOptions,
   work: (client: PerceptClient, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const client = perceptClient(await endpointsOf(options), options.token);
+  const client = perceptClient(await endpointsOf(options), await securityOf(options));
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.once('SIGINT', interrupt);

@@ -1,5 +1,6 @@
 import {
   AttackService,
+  type ClientSecurity,
   type Connection,
   connect,
   DatasetService,
@@ -28,10 +29,10 @@ export interface PerceptClient {
 }
 
 /** Connects to the services; connections are made at the first call. */
-export function perceptClient(endpoints: Endpoints, token?: string): PerceptClient {
+export function perceptClient(endpoints: Endpoints, security: ClientSecurity = {}): PerceptClient {
   const connections = new Map<string, Connection>();
   const at = (address: string): Connection => {
-    const known = connections.get(address) ?? connect(address, token === undefined ? {} : { token });
+    const known = connections.get(address) ?? connect(address, security);
     connections.set(address, known);
     return known;
   };

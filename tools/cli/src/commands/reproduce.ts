@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { engineNames } from '@percept/tensor';
 import { type Command, Option } from 'commander';
-import { type ClientOptions, cores, endpointsOf, parseCount, print } from '../global-options.js';
+import { type ClientOptions, cores, endpointsOf, parseCount, print, securityOf } from '../global-options.js';
 import { type Embedded, startEmbedded } from '../hosting/embedded.js';
 import { perceptClient } from '../percept-client.js';
 import { formatDuration } from '../progress-display.js';
@@ -54,7 +54,7 @@ export function addReproduce(program: Command): void {
             })
           : undefined;
       const endpoints = embedded?.endpoints ?? (await endpointsOf(options as ClientOptions));
-      const client = perceptClient(endpoints);
+      const client = perceptClient(endpoints, embedded ? {} : await securityOf({}));
       try {
         process.stderr.write(
           `services at ${endpoints.attack}${embedded?.dashboard ? `, dashboard at ${embedded.dashboard}` : ''}\n`,

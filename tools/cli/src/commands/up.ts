@@ -1,3 +1,4 @@
+import { loadSecurity, readConfig, securityConfig } from '@percept/platform';
 import { engineNames } from '@percept/tensor';
 import { type Command, Option } from 'commander';
 import { cores, parseCount } from '../global-options.js';
@@ -28,7 +29,9 @@ export function addUp(program: Command): void {
     .option('--training-workers <n>', 'training workers of their own (with --distributed)', parseCount, 0)
     .option('--log-level <level>', 'least serious level that is logged', 'warn')
     .action(async (options) => {
+      const security = await loadSecurity(readConfig(securityConfig, process.env));
       const common = {
+        security,
         dataFolder: options.dataFolder as string,
         host: options.host as string,
         workers: options.workers as number,

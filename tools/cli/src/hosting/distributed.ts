@@ -2,13 +2,21 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launchNatsServer, type NatsServer } from '@percept/bus';
-import { connect, DatasetService } from '@percept/contracts';
+import { type ClientSecurity, connect, DatasetService } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
-import { type Closable, closeAll, createLogger, type LogLevel } from '@percept/platform';
+import {
+  type Closable,
+  closeAll,
+  createLogger,
+  type LogLevel,
+  refuseInsecureHost,
+  type Security,
+} from '@percept/platform';
 import { launchVersityGateway, type VersityGateway } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { type RunningPercept, removeEndpoints, writeEndpoints } from './endpoints-file.js';
 import { freePort } from './free-port.js';
+import { reachableHost } from './reachable-host.js';
 
 /** How every service runs as a process of its own. */
 export interface DistributedOptions {
@@ -30,6 +38,8 @@ export interface DistributedOptions {
   readonly restart?: boolean;
   /** Gives the address by which the processes reach the broker or the store, given its own. Default: the same. */
   readonly through?: (address: string) => Promise<string>;
+  /** As this process's own environment has it, which the services inherit. Default: no TLS, no tokens. */
+  readonly security?: Security;
 }
 
 /** Running processes. */
@@ -68,6 +78,8 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
   const log = createLogger('percept', { level: options.logLevel });
   const through = options.through ?? (async (address: string) => address);
   const servicePids = new Map<string, number>();
+  const { server, client } = options.security ?? { server: {}, client: {} };
+  refuseInsecureHost(host, server);
   const owned: Closable[] = [];
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => {
@@ -80,7 +92,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     owned.push(nats);
     const s3 = await launchVersityGateway({ directory: path.join(dataFolder, 's3') });
     owned.push(s3);
-    const address = async (): Promise<string> => `${host}:${await freePort(host)}`;
+    const address = async (): Promise<string> => `${reachableHost(host)}:${await freePort(host)}`;
     const endpoints: Endpoints = {
       dataset: await address(),
       training: await address(),
@@ -146,11 +158,13 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     if (options.dashboard) {
       start('dashboard', { PERCEPT_DASHBOARD_HOST: host, PERCEPT_DASHBOARD_PORT: String(options.dashboard.port) });
     }
-    await Promise.race([failed, Promise.all([...Object.values(endpoints), inference].map(waitUntilServing))]);
+    await Promise.race([failed, Promise.all([...Object.values(endpoints), inference].map((at) => waitUntilServing(at, client)))]);
     const running = {
       endpoints,
       inference,
-      ...(options.dashboard ? { dashboard: `http://${host}:${options.dashboard.port}/` } : {}),
+      ...(options.dashboard
+        ? { dashboard: `${server.tls ? 'https' : 'http'}://${reachableHost(host)}:${options.dashboard.port}/` }
+        : {}),
     };
     await writeEndpoints(dataFolder, running);
     owned.push({ close: () => removeEndpoints(dataFolder) });
@@ -194,8 +208,8 @@ function childProcess(
 }
 
 /** Any answer at all, even an error of the call itself, shows that the server is up. */
-async function waitUntilServing(address: string): Promise<void> {
-  const connection = connect(address);
+async function waitUntilServing(address: string, security: ClientSecurity): Promise<void> {
+  const connection = connect(address, security);
   try {
     for (const deadline = Date.now() + 60_000; ; ) {
       try {

@@ -7,12 +7,22 @@ import { startEvaluation } from '@percept/evaluation-service';
 import { type ServiceParts, sharedEndpoint } from '@percept/gateways';
 import { startInference } from '@percept/inference-service';
 import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
-import { type Closable, closeAll, createLogger, type LogLevel, startService } from '@percept/platform';
+import {
+  type Closable,
+  closeAll,
+  createLogger,
+  type LogLevel,
+  refuseInsecureHost,
+  type Security,
+  startService,
+} from '@percept/platform';
 import { openStore } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { startTraining } from '@percept/training-service';
 import { type RunningPercept, removeEndpoints, writeEndpoints } from './endpoints-file.js';
 import { freePort } from './free-port.js';
+import { withInternalToken } from './internal-token.js';
+import { reachableHost } from './reachable-host.js';
 
 /** How all services run in one process. */
 export interface EmbeddedOptions {
@@ -26,6 +36,8 @@ export interface EmbeddedOptions {
   readonly threads: number;
   readonly dashboard: { readonly port: number } | undefined;
   readonly logLevel: LogLevel;
+  /** Who may call, and how. Default: no TLS, no tokens, on loopback only. */
+  readonly security?: Security;
 }
 
 /** Running services. */
@@ -38,6 +50,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const { dataFolder, host, workers, threads, engine } = options;
   const log = createLogger('percept', { level: options.logLevel });
   const onError = (error: unknown): void => log.error({ err: error }, 'a background task failed');
+  refuseInsecureHost(host, options.security?.server ?? {});
   const owned: Closable[] = [];
   try {
     const store = await openStore({ kind: 'filesystem', directory: path.join(dataFolder, 'store') });
@@ -47,8 +60,18 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const bus = memoryBus({ onError });
     owned.push(bus);
     const port = options.port === 0 ? await freePort(host) : options.port;
-    const endpoints = sharedEndpoint(`${host}:${port}`);
-    const shared = { bus, store, endpoints, workers, threads, onError, ...(engine ? { engine } : {}) };
+    const endpoints = sharedEndpoint(`${reachableHost(host)}:${port}`);
+    const security = withInternalToken(options.security ?? { server: {}, client: {} });
+    const shared = {
+      bus,
+      store,
+      endpoints,
+      security: security.client,
+      workers,
+      threads,
+      onError,
+      ...(engine ? { engine } : {}),
+    };
     const dataset = startDataset({ dataFolder: path.join(dataFolder, 'data') });
     const parts: ServiceParts[] = [];
     for (const start of [startTraining, startAttack, startEvaluation]) {
@@ -76,13 +99,22 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         ...inference.services,
         jobsService({ repository, queue, bus, kinds }),
       ],
+      security: security.server,
       logger: log,
     });
     owned.push(server);
     await queue.requeueUnfinished(kinds, 'are-orphans');
     for (const part of parts) part.start();
     const dashboard =
-      options.dashboard && (await startDashboard({ endpoints, host, port: options.dashboard.port, onError }));
+      options.dashboard &&
+      (await startDashboard({
+        endpoints,
+        host,
+        port: options.dashboard.port,
+        access: security.server,
+        security: security.client,
+        onError,
+      }));
     if (dashboard) owned.push(dashboard);
     const running = { endpoints, inference: endpoints.training, ...(dashboard ? { dashboard: dashboard.url } : {}) };
     await writeEndpoints(dataFolder, running);
