@@ -2,7 +2,7 @@ import { type Bus, natsBus } from '@percept/bus';
 import type { ClientSecurity } from '@percept/contracts';
 import type { Endpoints, ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
-import { type Closable, ConfigError, closeAll, loadSecurity, runProcess, startService } from '@percept/platform';
+import { type Closable, closeAll, loadServiceSecurity, runProcess, startService } from '@percept/platform';
 import { openStore, type Store } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { type JobServiceConfig, jobServiceConfig } from './job-service-config.js';
@@ -47,12 +47,7 @@ export async function runJobService({
     args,
     start: async (config, log) => {
       const onError = (error: unknown): void => log.error({ err: error }, 'a background task failed');
-      const security = await loadSecurity(config);
-      if (security.server.tokens !== undefined && security.client.token === undefined) {
-        throw new ConfigError([
-          'PERCEPT_TOKEN must be set where PERCEPT_TOKENS_FILE is: services call each other with it',
-        ]);
-      }
+      const security = await loadServiceSecurity(config);
       const owned: Closable[] = [];
       try {
         const store = await openStore({

@@ -22,6 +22,7 @@ export { type ProcessOptions, runProcess } from './run-process.js';
 export {
   loadClientSecurity,
   loadSecurity,
+  loadServiceSecurity,
   type Security,
   type ServerSecurity,
   type ServerTls,

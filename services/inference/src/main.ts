@@ -4,6 +4,7 @@ import {
   type ConfigTable,
   chassisConfig,
   closeAll,
+  loadServiceSecurity,
   runProcess,
   startService,
 } from '@percept/platform';
@@ -18,11 +19,16 @@ await runProcess({
   name: 'inference',
   title: 'Open Inference Protocol (KServe V2) server for the registered models.',
   config,
-  start: async (
-    { trainingAddress: modelsAddress, engine, workers, threads, host, port, metricsPort, drainMs },
-    log,
-  ) => {
-    const parts = await startInference({ modelsAddress, workers, threads, ...(engine ? { engine } : {}) });
+  start: async (settings, log) => {
+    const { trainingAddress: modelsAddress, engine, workers, threads, host, port, metricsPort, drainMs } = settings;
+    const { server, client } = await loadServiceSecurity(settings);
+    const parts = await startInference({
+      modelsAddress,
+      security: client,
+      workers,
+      threads,
+      ...(engine ? { engine } : {}),
+    });
     try {
       return await startService({
         name: 'inference',
@@ -31,6 +37,7 @@ await runProcess({
         metricsPort,
         drainMs,
         logger: log,
+        security: server,
         services: parts.services,
         resources: [parts],
       });

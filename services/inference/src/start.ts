@@ -1,4 +1,5 @@
 import { createComputePool } from '@percept/compute';
+import type { ClientSecurity } from '@percept/contracts';
 import { ModelGateway } from '@percept/gateways';
 import type { Closable, MountedService } from '@percept/platform';
 import type { EngineName } from '@percept/tensor';
@@ -8,6 +9,8 @@ import { inferenceService } from './inference-service.js';
 export interface StartInferenceOptions {
   /** HOST:PORT of the Models service. */
   readonly modelsAddress: string;
+  /** How it shows the Models service who it is. Default: no TLS and no token. */
+  readonly security?: ClientSecurity;
   /** The engine of the compute workers; absent: native where it can be loaded. */
   readonly engine?: EngineName;
   readonly workers: number;
@@ -25,7 +28,7 @@ const version = '0.1.0';
 /** Builds the Open Inference server. */
 export async function startInference(options: StartInferenceOptions): Promise<InferenceParts> {
   const { modelsAddress, engine, workers, threads } = options;
-  const models = new ModelGateway(modelsAddress);
+  const models = new ModelGateway(modelsAddress, options.security);
   const pool = await createComputePool({
     taskModule: new URL(import.meta.resolve('@percept/inference-service/tasks')),
     workers,

@@ -55,6 +55,16 @@ export async function loadSecurity(config: SecurityConfig, now: Date = new Date(
   };
 }
 
+/** As `loadSecurity`, for a service that calls others: where it asks for tokens, it must have one. @throws ConfigError. */
+export async function loadServiceSecurity(config: SecurityConfig): Promise<Security> {
+  const security = await loadSecurity(config);
+  if (security.server.tokens !== undefined && security.client.token === undefined) {
+    const { token, tokensFile } = securityConfig;
+    throw new ConfigError([`${token.env} must be set where ${tokensFile.env} is: services call each other with it`]);
+  }
+  return security;
+}
+
 /** Reads what a client needs from its files. @throws ConfigError with every problem. */
 export async function loadClientSecurity(
   config: ClientSecurityConfig,

@@ -24,6 +24,7 @@ export const scopes = [
   'evaluation:submit',
   'jobs:read',
   'jobs:cancel',
+  'jobs:requeue',
   'inference:read',
   'inference:call',
   'dashboard:read',
@@ -76,7 +77,14 @@ export const callScopes: ReadonlyMap<string, Scope> = new Map([
     getArtifact: 'evaluation:read',
     compareReports: 'evaluation:read',
   }),
-  ...needs(JobsService, { get: 'jobs:read', list: 'jobs:read', watch: 'jobs:read', cancel: 'jobs:cancel' }),
+  ...needs(JobsService, {
+    get: 'jobs:read',
+    list: 'jobs:read',
+    watch: 'jobs:read',
+    cancel: 'jobs:cancel',
+    listDeadLetters: 'jobs:read',
+    requeueDeadLetter: 'jobs:requeue',
+  }),
   ...needs(GRPCInferenceServiceService, {
     serverLive: 'inference:read',
     serverReady: 'inference:read',

@@ -158,7 +158,10 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
     if (options.dashboard) {
       start('dashboard', { PERCEPT_DASHBOARD_HOST: host, PERCEPT_DASHBOARD_PORT: String(options.dashboard.port) });
     }
-    await Promise.race([failed, Promise.all([...Object.values(endpoints), inference].map((at) => waitUntilServing(at, client)))]);
+    await Promise.race([
+      failed,
+      Promise.all([...Object.values(endpoints), inference].map((at) => waitUntilServing(at, client))),
+    ]);
     const running = {
       endpoints,
       inference,

@@ -81,6 +81,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     }
     const inference = await startInference({
       modelsAddress: endpoints.training,
+      security: security.client,
       workers: 1,
       threads,
       ...(engine ? { engine } : {}),
