@@ -1,8 +1,14 @@
 import { type Bus, natsBus } from '@percept/bus';
-import type { ClientSecurity } from '@percept/contracts';
 import type { Endpoints, ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
-import { type Closable, closeAll, loadServiceSecurity, runProcess, startService } from '@percept/platform';
+import {
+  type Closable,
+  closeAll,
+  loadServiceSecurity,
+  runProcess,
+  type Security,
+  startService,
+} from '@percept/platform';
 import { openStore, type Store } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { type JobServiceConfig, jobServiceConfig } from './job-service-config.js';
@@ -12,7 +18,7 @@ export interface JobServiceEnvironment {
   readonly bus: Bus;
   readonly store: Store;
   readonly endpoints: Endpoints;
-  readonly security: ClientSecurity;
+  readonly security: Security['client'];
   readonly engine?: EngineName;
   readonly workers: number;
   readonly threads: number;
