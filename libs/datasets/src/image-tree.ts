@@ -1,5 +1,6 @@
 import { permutation } from '@percept/tensor';
 import { decode } from 'fast-png';
+import { boundedPng } from './bounded-png.js';
 import { type LoadedDataset, noAugmentation } from './dataset.js';
 import { DatasetError } from './errors.js';
 import { resizeImage } from './resize-image.js';
@@ -101,8 +102,9 @@ function readPng(bytes: Uint8Array, file: string, size: number): Uint8Array {
   }
   let image: ReturnType<typeof decode>;
   try {
-    image = decode(bytes);
+    image = decode(boundedPng(bytes, file));
   } catch (error) {
+    if (error instanceof DatasetError) throw error;
     throw new DatasetError(file, `is no sound PNG (${error instanceof Error ? error.message : String(error)})`);
   }
   const { width, height, channels: found, depth, data, palette } = image;
