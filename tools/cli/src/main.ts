@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addAttack } from './commands/attack.js';
 import { addData } from './commands/data.js';
+import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
 import { addJobs } from './commands/jobs.js';
 import { addModels } from './commands/models.js';
@@ -19,6 +20,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .showSuggestionAfterError();
   for (const add of [
     addUp,
+    addDoctor,
     addData,
     addTrain,
     addModels,
