@@ -1,5 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import { hasProgram, runCommand } from './run-command.mjs';
+
+/** Whether the system's own Python can make virtual environments; another Python on the PATH says nothing of it. */
+function hasSystemVenv() {
+  return readdirSync('/usr/lib').some(
+    (folder) => folder.startsWith('python3.') && existsSync(path.join('/usr/lib', folder, 'ensurepip')),
+  );
+}
 
 /** What may be needed from the system: how to see that it is there, and the Debian package that brings it. */
 const parts = {
@@ -14,7 +22,8 @@ const parts = {
   'nats-server': { package: 'nats-server', present: () => hasProgram('nats-server') },
   chromium: { package: 'chromium', present: () => hasProgram('chromium') },
   simde: { package: 'libsimde-dev', present: () => existsSync('/usr/include/simde/x86/avx512.h') },
-  'python-venv': { package: 'python3-venv', present: () => hasProgram('python3') },
+  'python-venv': { package: 'python3-venv', present: hasSystemVenv },
+  'python-torch': { package: 'python3-torch', present: () => existsSync('/usr/lib/python3/dist-packages/torch') },
 };
 
 /** The parts the native engine is built with. */
@@ -22,7 +31,7 @@ export const engineParts = ['compiler', 'cmake', 'make', 'onednn'];
 /** The parts the fast tests run against. */
 export const testParts = ['nats-server', 'chromium'];
 /** The parts the full tests need besides. */
-export const fullTestParts = ['python-venv', 'simde'];
+export const fullTestParts = ['python-venv', 'python-torch', 'simde'];
 
 /**
  * Installs the missing parts with apt when this is root, and otherwise says which command to run.
