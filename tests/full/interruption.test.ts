@@ -128,7 +128,7 @@ describe('percept processes that are interrupted', () => {
     };
     const jobId = await running();
     await untilFraction(client, jobId, 0.001);
-    expect(await reproduce.interrupt()).toBe(130);
+    expect(await reproduce.interrupt(), reproduce.output).toBe(130);
     client.close();
     expect(reproduce.survivors()).toEqual([]);
     expect(await checkObjects(dataFolder)).toBeGreaterThan(0);

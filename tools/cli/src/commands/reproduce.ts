@@ -81,6 +81,10 @@ export function addReproduce(program: Command): void {
             interrupted.signal.addEventListener('abort', () => resolve(), { once: true }),
           );
         }
+      } catch (error) {
+        // What breaks once the user has ended it follows from the end.
+        interrupted.signal.throwIfAborted();
+        throw error;
       } finally {
         client.close();
         await embedded?.close();
