@@ -69,23 +69,18 @@ export class Reproduction {
       const result = ended.result?.result;
       if (result?.$case === 'model') models.set(recipe, result.value.modelId);
     };
-    const running: Promise<void>[] = [];
+    // All are submitted before one is followed: a following that fails meanwhile would have nobody to tell.
+    const submitted: [part: string, job: Job][] = [];
     for (const [index, judge] of this.#preset.recognizability.judges.entries()) {
-      const job = await this.#submitTraining(judgeName(index), {
-        ...judge,
-        seed: this.#seed + judgeSeedOffset + index,
-      });
-      running.push(finish(judgeName(index), job));
+      const seed = this.#seed + judgeSeedOffset + index;
+      submitted.push([judgeName(index), await this.#submitTraining(judgeName(index), { ...judge, seed })]);
     }
-    for (const recipe of reproducedRecipes) {
-      const job = await this.#submitTraining(recipe);
-      running.push(
-        finish(recipe, job).then(async () => {
-          if (recipe !== 'teacher') return;
-          await finish('distilled', await this.#submitTraining('distilled', { teacher: models.get('teacher') ?? '' }));
-        }),
-      );
-    }
+    for (const recipe of reproducedRecipes) submitted.push([recipe, await this.#submitTraining(recipe)]);
+    const running = submitted.map(async ([part, job]) => {
+      await finish(part, job);
+      if (part !== 'teacher') return;
+      await finish('distilled', await this.#submitTraining('distilled', { teacher: models.get('teacher') ?? '' }));
+    });
     const outcomes = await Promise.allSettled(running);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) {
