@@ -21,7 +21,7 @@ const teacherTemperature: RecipeParameter = {
 
 /** A temperature T makes every gradient T times smaller: the rate grows with it, the decay shrinks, and their product stays. */
 const fewSteps = { learning_rate: 2, weight_decay: 2e-5 };
-const fewStepsNote = "T = 10 at ten times the rate: at the paper's T = 100 so few steps hardly learn the digits";
+const fewStepsNote = "T = 10 at ten times the rate: at the paper's T = 100 so few steps hardly learn anything";
 
 /** The teacher of a defensive distillation: standard training at a raised temperature (section 2.1.2). */
 export const teacherRecipe: Recipe = {
@@ -34,7 +34,7 @@ export const teacherRecipe: Recipe = {
     paper: { parameters: { temperature: 100 } },
     'as-published': { parameters: { temperature: 100 } },
     quickstart: { parameters: { ...fewSteps, temperature: 10 }, note: fewStepsNote },
-    'cifar10-lite': { parameters: { temperature: 100 } },
+    'cifar10-lite': { parameters: { ...fewSteps, temperature: 10 }, note: fewStepsNote },
   }),
   objective: (step) =>
     temperedLoss(step.model.logitsTraining(step.images, 'update'), step.targets, parameter(step, 'temperature')),
@@ -54,7 +54,7 @@ export const distilledRecipe: Recipe = {
       note: 'The student trains at T = 1 and twice the rate',
     },
     quickstart: { parameters: { ...fewSteps, temperature: 10, teacher_temperature: 10 }, note: fewStepsNote },
-    'cifar10-lite': { parameters: { temperature: 100, teacher_temperature: 100 } },
+    'cifar10-lite': { parameters: { ...fewSteps, temperature: 10, teacher_temperature: 10 }, note: fewStepsNote },
   }),
   objective: (step) => {
     const { model, images, teacher } = step;

@@ -59,7 +59,7 @@ export const reproducePresets: readonly ReproducePreset[] = [
     recipePreset: 'cifar10-lite',
     width: 16,
     blocks: [1, 1, 1, 1],
-    trainLimit: 20_000,
+    trainLimit: 10_000,
     testSamples: 500,
     profile: { strategy: 'bisect', loss: 'margin', steps: 20, restarts: 2, step: { kind: 'relative', size: 0.25 } },
     inversion: { steps: 1_024, step: 2 / 255 },
