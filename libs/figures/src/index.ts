@@ -2,6 +2,7 @@ export { canonicalJson } from './canonical-json.js';
 export { figure11Svg } from './figure-1-1.js';
 export { figure41Svg } from './figure-4-1.js';
 export { figure42Svg } from './figure-4-2.js';
+export { figureRecognizabilitySvg } from './figure-recognizability.js';
 export { labellingFiles } from './labelling-files.js';
 export { encodePicture, type PictureSize } from './pictures.js';
 export { rasterise } from './rasterise.js';

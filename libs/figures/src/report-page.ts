@@ -1,6 +1,7 @@
 import { figure11Svg } from './figure-1-1.js';
 import { figure41Svg } from './figure-4-1.js';
 import { figure42Svg } from './figure-4-2.js';
+import { figureRecognizabilitySvg } from './figure-recognizability.js';
 import { budgetText, percent, significant } from './number-format.js';
 import { budgetsOf, type ReportData, type ReportModel } from './report-data.js';
 import { reportStyle } from './report-style.js';
@@ -106,6 +107,11 @@ function figures(data: ReportData): string {
       'Figure 4.2',
       figure42Svg(data),
       'What each model turns noise into when it is asked for a class and may change every pixel as far as it likes.',
+    ],
+    [
+      'Recognizability',
+      figureRecognizabilitySvg(data),
+      'What each model makes of test images, changing them towards another class only until it is convinced itself. Where the target cannot be read, the model was convinced by something that people do not see.',
     ],
   ];
   return all

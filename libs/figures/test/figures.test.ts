@@ -105,6 +105,16 @@ describe('figure 4.2', () => {
     expect(svg.match(/✗ 10 %/g)).toHaveLength(3);
   });
 
+  it('gives the lines beside its pictures the room they need', () => {
+    const preset = 'a preset of a longer name';
+    const models = data.models.map((model) => ({
+      ...model,
+      preset,
+      collapse: { ...model.collapse, collapsed: false },
+    }));
+    expect(figure42Svg({ ...data, models })).toContain('>trades-10000, a preset of a longer name<');
+  });
+
   it('is left out where no start was kept', () => {
     expect(figure42Svg({ ...data, figures: {} })).toBeUndefined();
   });

@@ -2,6 +2,7 @@ import type { Estimate, PairedComparison } from '@percept/measures';
 import { describe, expect, it } from 'vitest';
 import {
   figure41Svg,
+  figureRecognizabilitySvg,
   labellingFiles,
   type ReportData,
   type ReportModel,
@@ -43,6 +44,7 @@ function recognised(model: ReportModel, share: number, evidence: number, shuffle
       exemplars: verdict(1, 9),
       blend: verdict(0.9, 5),
       recovers: evidence >= 5,
+      readings: [1, 1],
       perTarget: [
         { target: 0, n: 2, topOne: share, evidence },
         { target: 1, n: 2, topOne: share, evidence },
@@ -118,6 +120,33 @@ describe('a report with recognizability', () => {
       'For pgd the control of shuffled targets is not at zero',
     );
     expect(summarise(reportFixture()).doesNotShow.join(' ')).toContain('is not measured here as a number');
+  });
+});
+
+describe('the figure of recognizability', () => {
+  it('draws the starts and one picture per class and judged model, with what judges see in each', () => {
+    const svg = figureRecognizabilitySvg(judgedReport()) as string;
+    expect(svg.match(/<image/g)).toHaveLength(2 * (1 + 2));
+    expect(svg.match(/✗ one/g)).toHaveLength(2);
+    expect(svg.match(/✓ one/g)).toHaveLength(2);
+    expect(svg).toContain('judges see 88 % of targets');
+  });
+
+  it('is left out where nothing was judged or the first pictures do not aim at every class in turn', () => {
+    expect(figureRecognizabilitySvg(reportFixture())).toBeUndefined();
+    const data = judgedReport();
+    const models = data.models.map((model) =>
+      model.recognizability === undefined
+        ? model
+        : {
+            ...model,
+            recognizability: {
+              ...model.recognizability,
+              pictures: { ...model.recognizability.pictures, targets: Int32Array.of(1, 0) },
+            },
+          },
+    );
+    expect(figureRecognizabilitySvg({ ...data, models })).toBeUndefined();
   });
 });
 

@@ -40,6 +40,8 @@ export interface Recognizability extends Verdict {
   readonly blend?: Verdict;
   /** Whether the evidence reaches that of the 50 % blend and its interval lies above zero; absent without real images. */
   readonly recovers?: boolean;
+  /** The class that most judges see in each picture; where as many see another, the earlier judge's word. */
+  readonly readings: readonly number[];
   readonly perTarget: readonly {
     readonly target: number;
     readonly n: number;
@@ -112,6 +114,7 @@ export async function recognizability(
           ...controls,
           recovers: verdict.evidence.estimate >= controls.blend.evidence.estimate && verdict.evidence.lower > 0,
         }),
+    readings: [...targets.keys()].map((i) => mostFrequent(scores.map(({ predictions }) => predictions[i] as number))),
     perTarget: perTarget(scores, evidence, targets, classes),
   };
 }
@@ -251,6 +254,12 @@ async function realControls(
     exemplars: verdictOf(await scoresOf(judges, exemplars, from, kept, options), kept, options),
     blend: verdictOf(await scoresOf(judges, blend, from, kept, options), kept, options),
   };
+}
+
+/** The value that occurs most often, the first of those that occur as often. */
+function mostFrequent(values: readonly number[]): number {
+  const count = (value: number): number => values.filter((other) => other === value).length;
+  return values.reduce((best, value) => (count(value) > count(best) ? value : best));
 }
 
 function perTarget(

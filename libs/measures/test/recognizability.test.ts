@@ -133,6 +133,18 @@ describe('recognizability', () => {
     );
   });
 
+  it('says which class the judges see in each picture, whatever it aims at', async () => {
+    const found = await recognizability(
+      panel(),
+      pictures(2, (target) => pattern((target + 1) % classes)),
+      realSamples(60),
+      {
+        seed: 1,
+      },
+    );
+    expect(found.readings).toEqual(Array.from({ length: 2 * classes }, (_, i) => ((i % classes) + 1) % classes));
+  });
+
   it.each([
     ['noise', (_: number, i: number) => Float32Array.from(seededNumbers(50 + i, length), (v) => 0.3 + 0.02 * v)],
     ['one class whatever the target', () => pattern(2)],

@@ -181,6 +181,11 @@ export class Reproduction {
       },
       smoothnessSamples,
       recognizabilitySamples: recognizability.pictures,
+      recognizabilityAttack: AttackOptions.fromPartial({
+        norm: recognizability.norm,
+        steps: recognizability.steps,
+        step: { $case: 'absoluteStep', value: recognizability.step },
+      }),
       judges: recognizability.judges.map((_, index) => ({
         reference: { $case: 'registered', value: models.get(judgeName(index)) ?? '' },
       })),

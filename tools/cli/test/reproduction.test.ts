@@ -19,7 +19,13 @@ const tiny: ReproducePreset = {
   testSamples: 30,
   inversion: { steps: 4, step: 2 / 255 },
   smoothnessSamples: 2,
-  recognizability: { pictures: 10, judges: [{ recipe: 'fgsm', width: 3, blocks: [1, 1, 1, 1], epochs: 1 }] },
+  recognizability: {
+    pictures: 10,
+    norm: 2,
+    step: 0.5,
+    steps: 20,
+    judges: [{ recipe: 'fgsm', width: 3, blocks: [1, 1, 1, 1], epochs: 1 }],
+  },
 };
 
 describe('the whole experiment, over the real services', () => {
