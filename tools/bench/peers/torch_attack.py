@@ -4,11 +4,13 @@
 {"command": "autoattack", "library": "torchattacks" | "pyautoattack", "norm": p, "epsilon": e} -> {"standing": [...], ...cost}
 {"command": "profile", "library": "foolbox" | "torchattacks", "budgets": [...], "step": a, "steps": n, "restarts": n} -> {"standing": [[...], ...], ...cost}
 {"command": "iterate", "library": ..., "norm": p, "epsilon": e, "step": a, "steps": n, "out": FILE} -> {"success": [...]}
+{"command": "referee", "out": FILE} -> {"logits": [[...], ...]}, with the cross-entropy's gradient at the images over its largest entry, both of PyTorch alone in float64
 
-Files are raw float32: images NCHW here (weights: safetensors). cost: "seconds", "gradientImageSteps", "forwardImagePasses".
+Files are raw float32: images and gradients NCHW here (weights: safetensors). cost: "seconds", "gradientImageSteps", "forwardImagePasses".
 """
 
 import contextlib
+import copy
 import importlib.metadata
 import json
 import struct
@@ -56,8 +58,8 @@ class PreActResNet(nn.Module):
             setattr(self, f"layer{stage + 1}", nn.Sequential(*rows))
         self.bn = nn.BatchNorm2d(inputs)
         self.linear = nn.Linear(inputs, spec["classes"])
-        self.mean = torch.tensor(spec["mean"]).view(1, -1, 1, 1)
-        self.std = torch.tensor(spec["std"]).view(1, -1, 1, 1)
+        self.register_buffer("mean", torch.tensor(spec["mean"]).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec["std"]).view(1, -1, 1, 1), persistent=False)
         self.gradients = self.forwards = 0
 
     def forward(self, x):
@@ -205,6 +207,15 @@ class Work:
                 result = torch.from_numpy(attack.generate(self.images.numpy(), F.one_hot(self.labels).numpy()))
         result.detach().numpy().astype(np.float32).tofile(request["out"])
         return {"success": [1 - kept for kept in self.standing(result.detach())]}
+
+    def referee(self, request):
+        images = self.images.double().requires_grad_(True)
+        logits = copy.deepcopy(self.model).double()(images)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, self.labels, reduction="sum"), images)
+        # Float32 holds a direction's entries to 1e-7, but a saturated model's gradient itself may lie below its range.
+        gradient /= gradient.abs().amax((1, 2, 3), keepdim=True)
+        gradient.numpy().astype(np.float32).tofile(request["out"])
+        return {"logits": logits.tolist()}
 
 
 def versions():
