@@ -9,7 +9,7 @@ export const idempotentCalls: Readonly<Record<string, readonly string[]>> = {
   'percept.v1.Models': ['List', 'Get', 'Export', 'SetAlias', 'Delete'],
   'percept.v1.Attack': ['Targeted', 'Untargeted', 'TargetedStream', 'Submit', 'GetResult', 'ListMethods'],
   'percept.v1.Evaluation': ['Submit', 'GetReport', 'GetArtifact', 'CompareReports'],
-  'percept.v1.Jobs': ['Get', 'List', 'Watch', 'Cancel', 'ListDeadLetters'],
+  'percept.v1.Jobs': ['Get', 'List', 'Watch', 'Cancel', 'ListDeadLetters', 'CollectGarbage'],
 };
 
 /** The gRPC service config that retries idempotent calls on UNAVAILABLE, four attempts in all, and spreads calls over replicas. */

@@ -208,6 +208,8 @@ export {
   JobsCancelRequest,
   JobsCancelResponse,
   JobsClient,
+  JobsCollectGarbageRequest,
+  JobsCollectGarbageResponse,
   JobsGetRequest,
   JobsGetResponse,
   JobsListDeadLettersRequest,

@@ -1,6 +1,6 @@
 import { type Bus, natsBus } from '@percept/bus';
 import type { Endpoints, ServiceParts } from '@percept/gateways';
-import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
+import { GarbageDuty, JobQueue, JobRepository, jobsService } from '@percept/jobs';
 import {
   type Closable,
   closeAll,
@@ -94,6 +94,7 @@ export async function runJobService({
         owned.push(server);
         if (!workerOnly) await queue.requeueUnfinished(parts.kinds, 'may-be-alive');
         parts.start();
+        if (!workerOnly) owned.push(new GarbageDuty(repository, { onError }));
         return { close: () => closeAll(owned, log) };
       } catch (error) {
         await closeAll(owned, log);

@@ -1,3 +1,4 @@
+export { collectGarbage, type Garbage, GarbageDuty, type GarbageOptions } from './collect-garbage.js';
 export {
   CorruptJobRecordError,
   InvalidPageTokenError,

@@ -16,6 +16,7 @@ import {
   rpcError,
 } from '@percept/contracts';
 import { type MountedService, mount, Violations } from '@percept/platform';
+import { collectGarbage } from './collect-garbage.js';
 import { InvalidPageTokenError, JobNotFoundError } from './errors.js';
 import type { JobQueue } from './job-queue.js';
 import { isTerminal, type JobRecord, type JobStateName } from './job-record.js';
@@ -33,6 +34,7 @@ export interface JobsServiceOptions {
 
 const DEFAULT_PAGE_SIZE = 100;
 const LARGEST_PAGE_SIZE = 1_000;
+const LISTED_KEYS = 1_000;
 const CACHED_SPECS = 1_000;
 
 /** The one implementation of `percept.v1.Jobs`, mounted wherever jobs are owned. Where several owners share a port, one with all kinds. */
@@ -43,6 +45,10 @@ export function jobsService(options: JobsServiceOptions): MountedService {
     list: (request) => calls.list(request),
     watch: (request, { signal }) => calls.watch(request, signal),
     cancel: (request) => calls.cancel(request),
+    collectGarbage: async ({ dryRun }) => {
+      const { objects, bytes, keys } = await collectGarbage(options.repository, { dryRun });
+      return { objects, bytes, keys: keys.slice(0, LISTED_KEYS) };
+    },
     listDeadLetters: async () => ({ letters: [...(await options.bus.deadLetters())] }),
     requeueDeadLetter: async ({ sequence }) => {
       const letter = await options.bus.requeueDeadLetter(sequence);

@@ -67,6 +67,7 @@ function jobs(watch: JobsHandlers['watch']): MountedService {
     cancel: refuse,
     listDeadLetters: refuse,
     requeueDeadLetter: refuse,
+    collectGarbage: refuse,
     watch,
   });
 }

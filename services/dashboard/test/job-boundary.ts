@@ -84,6 +84,7 @@ export async function startJobBoundary(): Promise<JobBoundary> {
       },
       listDeadLetters: (_, answer) => answer(unimplemented),
       requeueDeadLetter: (_, answer) => answer(unimplemented),
+      collectGarbage: (_, answer) => answer(unimplemented),
       watch: (call) => {
         const { jobId, afterSequence } = call.request;
         watchRequests.push(call.request);

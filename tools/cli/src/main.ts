@@ -3,6 +3,7 @@ import { addAttack } from './commands/attack.js';
 import { addData } from './commands/data.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvaluate } from './commands/evaluate.js';
+import { addGc } from './commands/gc.js';
 import { addJobs } from './commands/jobs.js';
 import { addModels } from './commands/models.js';
 import { addReports } from './commands/reports.js';
@@ -29,6 +30,7 @@ export async function main(args: readonly string[]): Promise<number> {
     addVerify,
     addReports,
     addJobs,
+    addGc,
     addReproduce,
   ])
     add(program);

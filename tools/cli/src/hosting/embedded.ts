@@ -6,7 +6,7 @@ import { startDataset } from '@percept/dataset-service';
 import { startEvaluation } from '@percept/evaluation-service';
 import { type ServiceParts, sharedEndpoint } from '@percept/gateways';
 import { startInference } from '@percept/inference-service';
-import { JobQueue, JobRepository, jobsService } from '@percept/jobs';
+import { GarbageDuty, JobQueue, JobRepository, jobsService } from '@percept/jobs';
 import {
   type Closable,
   closeAll,
@@ -106,6 +106,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     owned.push(server);
     await queue.requeueUnfinished(kinds, 'are-orphans');
     for (const part of parts) part.start();
+    owned.push(new GarbageDuty(repository, { onError }));
     const dashboard =
       options.dashboard &&
       (await startDashboard({

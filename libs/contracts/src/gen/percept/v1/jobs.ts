@@ -128,6 +128,22 @@ export interface JobsRequeueDeadLetterResponse {
   letter?: DeadLetter | undefined;
 }
 
+/** Asks to remove what ended and abandoned jobs left in the store. */
+export interface JobsCollectGarbageRequest {
+  /** Only tell what would be removed. */
+  dryRun: boolean;
+}
+
+/** What was removed, or would be. */
+export interface JobsCollectGarbageResponse {
+  /** Number of objects. */
+  objects: number;
+  /** Their size in bytes. */
+  bytes: number;
+  /** Their keys, the first 1,000. */
+  keys: string[];
+}
+
 function createBaseJobsGetRequest(): JobsGetRequest {
   return { jobId: "" };
 }
@@ -1240,6 +1256,180 @@ export const JobsRequeueDeadLetterResponse: MessageFns<JobsRequeueDeadLetterResp
   },
 };
 
+function createBaseJobsCollectGarbageRequest(): JobsCollectGarbageRequest {
+  return { dryRun: false };
+}
+
+export const JobsCollectGarbageRequest: MessageFns<JobsCollectGarbageRequest> = {
+  encode(message: JobsCollectGarbageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dryRun !== false) {
+      writer.uint32(8).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobsCollectGarbageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobsCollectGarbageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JobsCollectGarbageRequest {
+    return {
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+    };
+  },
+
+  toJSON(message: JobsCollectGarbageRequest): unknown {
+    const obj: any = {};
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JobsCollectGarbageRequest>): JobsCollectGarbageRequest {
+    return JobsCollectGarbageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobsCollectGarbageRequest>): JobsCollectGarbageRequest {
+    const message = createBaseJobsCollectGarbageRequest();
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBaseJobsCollectGarbageResponse(): JobsCollectGarbageResponse {
+  return { objects: 0, bytes: 0, keys: [] };
+}
+
+export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> = {
+  encode(message: JobsCollectGarbageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.objects !== 0) {
+      writer.uint32(8).uint64(message.objects);
+    }
+    if (message.bytes !== 0) {
+      writer.uint32(16).uint64(message.bytes);
+    }
+    for (const v of message.keys) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobsCollectGarbageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobsCollectGarbageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.objects = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.keys.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): JobsCollectGarbageResponse {
+    return {
+      objects: isSet(object.objects) ? globalThis.Number(object.objects) : 0,
+      bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
+      keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: JobsCollectGarbageResponse): unknown {
+    const obj: any = {};
+    if (message.objects !== 0) {
+      obj.objects = Math.round(message.objects);
+    }
+    if (message.bytes !== 0) {
+      obj.bytes = Math.round(message.bytes);
+    }
+    if (message.keys?.length) {
+      obj.keys = message.keys;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<JobsCollectGarbageResponse>): JobsCollectGarbageResponse {
+    return JobsCollectGarbageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobsCollectGarbageResponse>): JobsCollectGarbageResponse {
+    const message = createBaseJobsCollectGarbageResponse();
+    message.objects = object.objects ?? 0;
+    message.bytes = object.bytes ?? 0;
+    message.keys = object.keys?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /** The jobs of the services on this port. */
 export type JobsService = typeof JobsService;
 export const JobsService = {
@@ -1307,6 +1497,18 @@ export const JobsService = {
       Buffer.from(JobsRequeueDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): JobsRequeueDeadLetterResponse => JobsRequeueDeadLetterResponse.decode(value),
   },
+  /** Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. */
+  collectGarbage: {
+    path: "/percept.v1.Jobs/CollectGarbage" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: JobsCollectGarbageRequest): Buffer =>
+      Buffer.from(JobsCollectGarbageRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): JobsCollectGarbageRequest => JobsCollectGarbageRequest.decode(value),
+    responseSerialize: (value: JobsCollectGarbageResponse): Buffer =>
+      Buffer.from(JobsCollectGarbageResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): JobsCollectGarbageResponse => JobsCollectGarbageResponse.decode(value),
+  },
 } as const;
 
 export interface JobsServer extends UntypedServiceImplementation {
@@ -1322,6 +1524,8 @@ export interface JobsServer extends UntypedServiceImplementation {
   listDeadLetters: handleUnaryCall<JobsListDeadLettersRequest, JobsListDeadLettersResponse>;
   /** Queues a dead letter's work again. NOT_FOUND when there is no such letter. */
   requeueDeadLetter: handleUnaryCall<JobsRequeueDeadLetterRequest, JobsRequeueDeadLetterResponse>;
+  /** Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. */
+  collectGarbage: handleUnaryCall<JobsCollectGarbageRequest, JobsCollectGarbageResponse>;
 }
 
 export interface JobsClient extends Client {
@@ -1411,6 +1615,22 @@ export interface JobsClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: JobsRequeueDeadLetterResponse) => void,
+  ): ClientUnaryCall;
+  /** Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. */
+  collectGarbage(
+    request: JobsCollectGarbageRequest,
+    callback: (error: ServiceError | null, response: JobsCollectGarbageResponse) => void,
+  ): ClientUnaryCall;
+  collectGarbage(
+    request: JobsCollectGarbageRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: JobsCollectGarbageResponse) => void,
+  ): ClientUnaryCall;
+  collectGarbage(
+    request: JobsCollectGarbageRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: JobsCollectGarbageResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -1,0 +1,72 @@
+import { JobResult, JobSpec } from '@percept/contracts';
+import { collectGarbage } from '@percept/jobs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Process, type World, worlds } from './job-worlds.js';
+
+describe.each(worlds)('garbage in the $name form', (form) => {
+  let world: World;
+  let process: Process;
+
+  beforeAll(async () => {
+    world = await form.start();
+    process = await world.open();
+  });
+
+  afterAll(async () => {
+    await world.close();
+  });
+
+  async function job(state: 'QUEUED' | 'RUNNING' | 'SUCCEEDED' | 'FAILED'): Promise<string> {
+    const { id } = await process.queue.submit({ kind: 'attack', spec: JobSpec.create(), requestId: '' });
+    await process.repository.update(id, (record) => ({
+      ...record,
+      state,
+      ...(state === 'SUCCEEDED' ? { result: JobResult.create() } : {}),
+    }));
+    for (const key of [`job-shards/${id}/a-1/task`, `attacks/${id}/shard-0.bin`, `jobs/${id}/checkpoint`]) {
+      await process.store.put(key, Buffer.from('x'));
+    }
+    return id;
+  }
+
+  test('is what nobody refers to, told by a dry run and removed by another', async () => {
+    const [queued, running, succeeded, failed] = [
+      await job('QUEUED'),
+      await job('RUNNING'),
+      await job('SUCCEEDED'),
+      await job('FAILED'),
+    ];
+    await process.store.put('reports/nobody/files/report.json', Buffer.from('x'));
+    await process.store.put('jobs/broken-off/spec', Buffer.from('x'));
+    await process.store.put('models/0123/weights.safetensors', Buffer.from('x'));
+    const garbage = [
+      `attacks/${failed}/shard-0.bin`,
+      `job-shards/${failed}/a-1/task`,
+      `job-shards/${succeeded}/a-1/task`,
+      `jobs/${failed}/checkpoint`,
+      `jobs/${succeeded}/checkpoint`,
+      'jobs/broken-off/spec',
+      'reports/nobody/files/report.json',
+    ].sort();
+    const young = await collectGarbage(process.repository, { dryRun: false });
+    expect(young.keys).toEqual([]);
+    const told = await collectGarbage(process.repository, { dryRun: true, graceMs: -60_000 });
+    expect([...told.keys].sort()).toEqual(garbage);
+    const before = await allKeys();
+    const removed = await collectGarbage(process.repository, { dryRun: false, graceMs: -60_000 });
+    expect([...removed.keys].sort()).toEqual(garbage);
+    expect(removed).toMatchObject({ objects: 7, bytes: 7 });
+    expect(await allKeys()).toEqual(before.filter((key) => !garbage.includes(key)));
+    for (const id of [queued, running, succeeded]) {
+      expect(await allKeys()).toContain(`attacks/${id}/shard-0.bin`);
+    }
+  });
+
+  async function allKeys(): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { key } of process.store.list('')) {
+      keys.push(key);
+    }
+    return keys;
+  }
+});
