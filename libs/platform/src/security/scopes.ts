@@ -25,6 +25,7 @@ export const scopes = [
   'jobs:read',
   'jobs:cancel',
   'jobs:requeue',
+  'jobs:collect',
   'inference:read',
   'inference:call',
   'dashboard:read',
@@ -84,6 +85,7 @@ export const callScopes: ReadonlyMap<string, Scope> = new Map([
     cancel: 'jobs:cancel',
     listDeadLetters: 'jobs:read',
     requeueDeadLetter: 'jobs:requeue',
+    collectGarbage: 'jobs:collect',
   }),
   ...needs(GRPCInferenceServiceService, {
     serverLive: 'inference:read',
