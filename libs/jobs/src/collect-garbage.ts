@@ -10,6 +10,8 @@ export interface GarbageOptions {
   readonly dryRun: boolean;
   /** Younger objects stay: a submission may be about to refer to them. Default one hour, in milliseconds. */
   readonly graceMs?: number;
+  /** Stops the collection between two objects. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Garbage {
@@ -21,6 +23,7 @@ export interface Garbage {
 type Fate = JobStateName | 'ABSENT';
 
 const DEFAULT_GRACE_MS = 3_600_000;
+const HOURLY_MS = 3_600_000;
 const UNUSED: readonly Fate[] = ['FAILED', 'CANCELLED', 'ABSENT'];
 
 /** What jobs leave behind, by folder, and whether an object of a job with this fate is of no more use to anyone. */
@@ -31,13 +34,17 @@ const RULES: readonly { readonly folder: string; isGarbage(fate: Fate, name: str
   { folder: 'reports/', isGarbage: (fate) => UNUSED.includes(fate) },
   {
     folder: JOBS_FOLDER,
-    isGarbage: (fate, name) => (name === 'checkpoint' ? fate !== 'ABSENT' && isTerminal(fate) : fate === 'ABSENT'),
+    // A spec without a record stays: its submission, sent again, counts on it.
+    isGarbage: (fate, name) => name === 'checkpoint' && fate !== 'ABSENT' && isTerminal(fate),
   },
 ];
 
 /**
  * Removes what ended and abandoned jobs left behind: shards and checkpoints of ended jobs, results of jobs that did not succeed or
- * do not exist. Records, results of jobs that succeeded, models, and whatever belongs to an unfinished job stay.
+ * do not exist. Records, specs, results of jobs that succeeded, models, and whatever belongs to an unfinished job or to one whose record
+ * cannot be read stay.
+ *
+ * @throws StoreUnavailableError, and the signal's reason when it aborts; what was removed by then stays removed.
  */
 export async function collectGarbage(repository: JobRepository, options: GarbageOptions): Promise<Garbage> {
   const before = Date.now() - (options.graceMs ?? DEFAULT_GRACE_MS);
@@ -45,6 +52,7 @@ export async function collectGarbage(repository: JobRepository, options: Garbage
   let bytes = 0;
   for (const { folder, isGarbage } of RULES) {
     for await (const job of repository.store.listFolders(folder)) {
+      options.signal?.throwIfAborted();
       const objects: ObjectInfo[] = [];
       for await (const object of repository.store.list(`${folder}${job}/`)) {
         objects.push(object);
@@ -56,6 +64,7 @@ export async function collectGarbage(repository: JobRepository, options: Garbage
         if (fate === undefined || modified.getTime() > before || !isGarbage(fate, name)) {
           continue;
         }
+        options.signal?.throwIfAborted();
         keys.push(key);
         bytes += size;
         if (!options.dryRun) {
@@ -85,21 +94,25 @@ async function fateOf(repository: JobRepository, job: string): Promise<Fate | un
 /** Collects garbage every `everyMs` until it is closed. */
 export class GarbageDuty {
   readonly #timer: NodeJS.Timeout;
+  readonly #abort = new AbortController();
   #collecting: Promise<void> = Promise.resolve();
 
   constructor(repository: JobRepository, options: { everyMs?: number; onError: (error: unknown) => void }) {
     this.#timer = setInterval(() => {
       this.#collecting = this.#collecting
         .then(async () => {
-          await collectGarbage(repository, { dryRun: false });
+          await collectGarbage(repository, { dryRun: false, signal: this.#abort.signal });
         })
-        .catch(options.onError);
-    }, options.everyMs ?? DEFAULT_GRACE_MS);
+        .catch((error: unknown) => {
+          if (!this.#abort.signal.aborted) options.onError(error);
+        });
+    }, options.everyMs ?? HOURLY_MS);
   }
 
-  /** Waits for a collection that is under way. */
+  /** Stops a collection that is under way. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#abort.abort();
     await this.#collecting;
   }
 }

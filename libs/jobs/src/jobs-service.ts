@@ -45,8 +45,8 @@ export function jobsService(options: JobsServiceOptions): MountedService {
     list: (request) => calls.list(request),
     watch: (request, { signal }) => calls.watch(request, signal),
     cancel: (request) => calls.cancel(request),
-    collectGarbage: async ({ dryRun }) => {
-      const { objects, bytes, keys } = await collectGarbage(options.repository, { dryRun });
+    collectGarbage: async ({ dryRun }, { signal }) => {
+      const { objects, bytes, keys } = await collectGarbage(options.repository, { dryRun, signal });
       return { objects, bytes, keys: keys.slice(0, LISTED_KEYS) };
     },
     listDeadLetters: async () => ({ letters: [...(await options.bus.deadLetters())] }),
