@@ -109,6 +109,8 @@ export interface Bus {
   publishEvent(event: BusEvent): Promise<void>;
   /** Replays, then follows. The start is fixed when the promise resolves; the iteration ends when the signal fires or the bus closes. */
   subscribeEvents(filter: EventFilter, options: SubscribeOptions): Promise<AsyncGenerator<ReceivedEvent, void, void>>;
+  /** Resolves when work can be queued at present. @throws BusUnavailableError, BusClosedError. */
+  check(): Promise<void>;
   /** The items that were given up, oldest first, the newest 1,000 at most. */
   deadLetters(): Promise<readonly DeadLetter[]>;
   /** Queues a dead letter's item again as a fresh one and removes the letter; undefined where there is no such letter. */

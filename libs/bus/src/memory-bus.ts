@@ -79,6 +79,10 @@ class MemoryBus implements Bus {
     return this.#events.subscribe(filter, options.from, signal);
   }
 
+  async check(): Promise<void> {
+    this.#checkOpen();
+  }
+
   async deadLetters(): Promise<readonly DeadLetter[]> {
     this.#checkOpen();
     return this.#dead.map(({ item: _, ...letter }) => letter);

@@ -26,7 +26,7 @@ import { toCloudEventHeaders } from './cloud-event-headers.js';
 import { BusClosedError, BusUnavailableError } from './errors.js';
 import { contentOf, findDeadLetter, letterOf, listDeadLetters } from './nats-dead-letters.js';
 import { subscribeNatsEvents } from './nats-event-subscription.js';
-import { DEAD_STREAM, ensureStreams } from './nats-streams.js';
+import { DEAD_STREAM, ensureStreams, JOBS_STREAM } from './nats-streams.js';
 import { NatsWorkConsumer, WORK_ID_HEADER } from './nats-work-consumer.js';
 import { checkBodySize, eventSubject, workSubject } from './subjects.js';
 
@@ -127,6 +127,11 @@ class NatsBus implements Bus {
     this.#checkOpen();
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     return await subscribeNatsEvents(this.#js, this.#jsm, filter, { ...options, signal });
+  }
+
+  async check(): Promise<void> {
+    this.#checkOpen();
+    await this.#answered(JOBS_STREAM, () => this.#jsm.streams.info(JOBS_STREAM));
   }
 
   async deadLetters(): Promise<readonly DeadLetter[]> {

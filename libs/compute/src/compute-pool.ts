@@ -26,6 +26,8 @@ export interface RunOptions {
 /** Counts for metrics and for the dashboard's worker strip. */
 export interface ComputePoolStatus {
   readonly workers: number;
+  /** Workers whose thread runs; fewer than `workers` while one is started again after a crash. */
+  readonly alive: number;
   readonly busy: number;
   readonly waiting: Readonly<Record<TaskPriority, number>>;
 }

@@ -66,7 +66,7 @@ class ThreadComputePool implements ComputePool {
   }
 
   get status(): ComputePoolStatus {
-    return { workers: this.#size, busy: this.#busy, waiting: this.#queue.waiting };
+    return { workers: this.#size, alive: this.#workers.size, busy: this.#busy, waiting: this.#queue.waiting };
   }
 
   async start(): Promise<void> {

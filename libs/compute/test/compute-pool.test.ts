@@ -167,6 +167,7 @@ describe('createComputePool', () => {
     const following = pool.run('add', { a: 1, b: 1 });
     await expect(crashing).rejects.toThrow(WorkerCrashedError);
     await expect(crashing).rejects.toThrow('crash');
+    expect(pool.status.alive).toBeLessThan(pool.status.workers);
     expect(await following).toBe(2);
     expect(await pool.run('engineName', {})).toMatchObject({ selected: 'cpu' });
   });

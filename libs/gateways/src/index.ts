@@ -1,3 +1,4 @@
+export { computeDependency } from './compute-dependency.js';
 export { DatasetGateway, type ReadBatch, type Samples } from './dataset-gateway.js';
 export { type Endpoints, serviceNames, sharedEndpoint } from './endpoints.js';
 export { CorruptWeightsError, IncompleteAnswerError, RemoteModelError } from './errors.js';

@@ -1,6 +1,6 @@
 import { type Bus, natsBus } from '@percept/bus';
 import type { Endpoints, ServiceParts } from '@percept/gateways';
-import { GarbageDuty, JobQueue, JobRepository, jobsService } from '@percept/jobs';
+import { GarbageDuty, JobQueue, JobRepository, jobDependencies, jobsService } from '@percept/jobs';
 import {
   type Closable,
   closeAll,
@@ -90,6 +90,7 @@ export async function runJobService({
           drainMs: config.drainMs,
           logger: log,
           services: workerOnly ? [] : [...parts.services, jobs],
+          dependencies: [...jobDependencies({ bus, store }), ...parts.dependencies],
         });
         owned.push(server);
         if (!workerOnly) await queue.requeueUnfinished(parts.kinds, 'may-be-alive');

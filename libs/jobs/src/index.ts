@@ -11,6 +11,7 @@ export {
   JobRetryError,
   RequestIdReusedError,
 } from './errors.js';
+export { jobDependencies } from './job-dependencies.js';
 export type { HandlerEvent, HandlerProgress, JobContext, JobHandler } from './job-handler.js';
 export type { JobPriority } from './job-priority.js';
 export { JobQueue, type RunningJobs, type Submission } from './job-queue.js';

@@ -18,6 +18,7 @@ export {
 export { type ErrorRule, type ErrorRules, toRpcError } from './error-mapping.js';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel, logLevels } from './logger.js';
 export { createMetrics, type GrpcType, type Metrics } from './metrics.js';
+export type { Dependency, ReadinessOptions } from './readiness.js';
 export { type ProcessOptions, runProcess } from './run-process.js';
 export {
   loadClientSecurity,
@@ -44,6 +45,7 @@ export {
   closeAll,
   InsecureListenError,
   ListenError,
+  livenessName,
   type RunningService,
   refuseInsecureHost,
   type StartServiceOptions,

@@ -7,6 +7,7 @@ import { createLogger, type Logger } from './logger.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { observeCalls } from './observe-calls.js';
 import { OpenCalls } from './open-calls.js';
+import { type Dependency, type ReadinessOptions, ReadinessWatch } from './readiness.js';
 import { reflectionFor } from './reflection.js';
 import { authorizeCalls } from './security/authorize-calls.js';
 import type { ServerSecurity, ServerTls } from './security/load-security.js';
@@ -32,6 +33,9 @@ export interface StartServiceOptions {
   readonly metricsPort?: number | undefined;
   /** What the services own, in the order it was opened; closed in reverse after the last call. */
   readonly resources?: readonly Closable[];
+  /** What the services cannot work without: health says NOT_SERVING while one of them is missing. Default: none. */
+  readonly dependencies?: readonly Dependency[];
+  readonly readiness?: ReadinessOptions;
   /** Default: JSON lines to standard error. */
   readonly logger?: Logger;
   /** Default: a registry of its own. */
@@ -55,8 +59,6 @@ export interface RunningService {
   /** HOST:PORT of the metrics endpoint, where there is one. */
   readonly metricsAddress: string | undefined;
   readonly metrics: Metrics;
-  /** Says in health checks whether a service (full name), or with '' the whole server, serves. */
-  setServing(service: string, serving: boolean): void;
   /**
    * Drains: health says NOT_SERVING, no new calls, streams end within a second and other calls within `drainMs`, then what the
    * services own is closed in reverse order. Safe to call again.
@@ -97,8 +99,12 @@ export function refuseInsecureHost(host: string, security: ServerSecurity): void
   if (!isLoopback(host) && !secured && security.allowInsecure !== true) throw new InsecureListenError(host, security);
 }
 
+/** The name under which health says SERVING as long as the process answers, whatever it depends on. */
+export const livenessName = 'liveness';
+
 /**
- * Serves services on one port, with health and reflection beside them.
+ * Serves services on one port, with health and reflection beside them. Health of a service (full name), and with '' of the whole server,
+ * says whether all dependencies are there and the server is not closing.
  *
  * @throws ListenError when the port cannot be had, InsecureListenError beyond loopback without TLS and tokens.
  */
@@ -125,7 +131,10 @@ export async function startService(options: StartServiceOptions): Promise<Runnin
     const { definition, implementation } = adaptHandlers(service, settings);
     server.addService(definition, implementation);
   }
-  const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'NOT_SERVING'])));
+  const health = new HealthImplementation({
+    [livenessName]: 'SERVING',
+    ...Object.fromEntries(['', ...names].map((name) => [name, 'NOT_SERVING'])),
+  });
   health.addToServer(server);
   reflectionFor(names).addToServer(server);
 
@@ -141,15 +150,18 @@ export async function startService(options: StartServiceOptions): Promise<Runnin
     }
     resources.push(endpoint);
   }
-  const setServing = (service: string, serving: boolean): void =>
-    health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING');
-  for (const name of ['', ...names]) setServing(name, true);
+  const setServing = (serving: boolean): void => {
+    for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+  };
+  const readiness = new ReadinessWatch(options.dependencies ?? [], log, setServing, options.readiness);
+  await readiness.start();
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   log.info({ address, services: names }, 'serving');
 
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    for (const name of ['', ...names]) setServing(name, false);
+    readiness.close();
+    setServing(false);
     await drain(server, openCalls, options.drainMs ?? 10_000, log);
     await closeAll(resources, log);
     log.info('closed');
@@ -160,7 +172,6 @@ export async function startService(options: StartServiceOptions): Promise<Runnin
     port,
     metricsAddress: endpoint?.address,
     metrics,
-    setServing,
     close: () => {
       closing ??= close();
       return closing;

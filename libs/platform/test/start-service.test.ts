@@ -23,6 +23,7 @@ import {
   createLogger,
   currentTrace,
   ListenError,
+  livenessName,
   type MountedService,
   mount,
   parseTraceparent,
@@ -533,10 +534,53 @@ describe('health and reflection', () => {
     const service = await start([attack()]);
     expect(await probe(service, '')).toBe(HealthCheckResponse_ServingStatus.SERVING);
     expect(await probe(service, 'percept.v1.Attack')).toBe(HealthCheckResponse_ServingStatus.SERVING);
-    service.setServing('percept.v1.Attack', false);
-    expect(await probe(service, 'percept.v1.Attack')).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
-    expect(await probe(service, '')).toBe(HealthCheckResponse_ServingStatus.SERVING);
     await expect(probe(service, 'percept.v1.Jobs')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it.each([
+    ['is missing', (_: Promise<void>) => Promise.reject(new Error('gone'))],
+    ['does not answer', (answer: Promise<void>) => answer],
+  ])(
+    'say NOT_SERVING while a dependency %s and SERVING when it is back, and of liveness always SERVING',
+    async (_, fail) => {
+      let giveAnswer = (): void => {};
+      const answer = new Promise<void>((resolve) => {
+        giveAnswer = resolve;
+      });
+      let check: () => Promise<void> = async () => {};
+      const service = await start([attack()], {
+        dependencies: [
+          { name: 'there', check: async () => {} },
+          { name: 'fickle', check: () => check() },
+        ],
+        readiness: { everyMs: 5, timeoutMs: 50 },
+      });
+      const client = createClient(HealthService, service.address);
+      onTestFinished(() => client.close());
+      const seen: HealthCheckResponse_ServingStatus[] = [];
+      for await (const { status } of client.watch({ service: 'percept.v1.Attack' })) {
+        seen.push(status);
+        expect(await probe(service, '')).toBe(status);
+        expect(await probe(service, livenessName)).toBe(HealthCheckResponse_ServingStatus.SERVING);
+        if (seen.length === 3) break;
+        check = seen.length === 1 ? () => fail(answer) : async () => {};
+        if (seen.length === 2) giveAnswer();
+      }
+      expect(seen).toEqual([
+        HealthCheckResponse_ServingStatus.SERVING,
+        HealthCheckResponse_ServingStatus.NOT_SERVING,
+        HealthCheckResponse_ServingStatus.SERVING,
+      ]);
+      expect(logLines.join('')).toContain('fickle');
+    },
+  );
+
+  it('say NOT_SERVING from the start where a dependency is missing then', async () => {
+    const service = await start([attack()], {
+      dependencies: [{ name: 'gone', check: () => Promise.reject(new Error('gone')) }],
+    });
+    expect(await probe(service, '')).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
+    expect(await probe(service, livenessName)).toBe(HealthCheckResponse_ServingStatus.SERVING);
   });
 
   it('list the services that are mounted and no others, and describe their messages', async () => {

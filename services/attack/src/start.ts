@@ -1,7 +1,7 @@
 import type { Bus } from '@percept/bus';
 import { type ComputePool, createComputePool, type RunOptions } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
-import { DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
+import { computeDependency, DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, ShardGathering, ShardWorker, startJobRunner } from '@percept/jobs';
 import type { Store } from '@percept/store';
 import { type EngineName, engineFingerprint } from '@percept/tensor';
@@ -44,6 +44,7 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
   return {
     services: [attackService({ models, datasets, pool }, jobs)],
     kinds: [attackJobKind],
+    dependencies: [computeDependency(pool)],
     start: () => {
       shardWorker = new ShardWorker({
         ...sharing,

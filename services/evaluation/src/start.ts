@@ -1,7 +1,7 @@
 import type { Bus } from '@percept/bus';
 import { createComputePool, type RunOptions } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
-import { DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
+import { computeDependency, DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import {
   type JobHandler,
   JobQueue,
@@ -68,6 +68,7 @@ export async function startEvaluation(options: StartEvaluationOptions): Promise<
   return {
     services: [evaluationService(new JobQueue(repository, bus), reports)],
     kinds: evaluationJobKinds,
+    dependencies: [computeDependency(pool)],
     start: () => {
       shardWorker = new ShardWorker({
         ...sharing,

@@ -40,6 +40,7 @@ await runProcess({
         security: server,
         services: parts.services,
         resources: [parts],
+        dependencies: parts.dependencies,
       });
     } catch (error) {
       await closeAll([parts], log);

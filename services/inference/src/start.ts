@@ -1,7 +1,7 @@
 import { createComputePool } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
-import { ModelGateway } from '@percept/gateways';
-import type { Closable, MountedService } from '@percept/platform';
+import { computeDependency, ModelGateway } from '@percept/gateways';
+import type { Closable, Dependency, MountedService } from '@percept/platform';
 import type { EngineName } from '@percept/tensor';
 import { inferenceService } from './inference-service.js';
 
@@ -20,6 +20,8 @@ export interface StartInferenceOptions {
 /** The inference service, built and ready to be served. */
 export interface InferenceParts extends Closable {
   readonly services: readonly MountedService[];
+  /** What it cannot work without. */
+  readonly dependencies: readonly Dependency[];
   close(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export async function startInference(options: StartInferenceOptions): Promise<In
   });
   return {
     services: [inferenceService({ models, pool, version })],
+    dependencies: [computeDependency(pool)],
     close: async () => {
       await pool.close();
       models.close();

@@ -1,7 +1,7 @@
 import type { Bus } from '@percept/bus';
 import { createComputePool } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
-import { DatasetGateway, type Endpoints, type ServiceParts } from '@percept/gateways';
+import { computeDependency, DatasetGateway, type Endpoints, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
 import type { Store } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
@@ -50,6 +50,7 @@ export async function startTraining(options: StartTrainingOptions): Promise<Serv
   return {
     services: [trainingService({ datasets, registry }, new JobQueue(repository, bus)), modelsService(registry)],
     kinds: [trainingJobKind],
+    dependencies: [computeDependency(pool)],
     start: () => {
       runner ??= startJobRunner({
         repository,

@@ -6,7 +6,7 @@ import { startDataset } from '@percept/dataset-service';
 import { startEvaluation } from '@percept/evaluation-service';
 import { type ServiceParts, sharedEndpoint } from '@percept/gateways';
 import { startInference } from '@percept/inference-service';
-import { GarbageDuty, JobQueue, JobRepository, jobsService } from '@percept/jobs';
+import { GarbageDuty, JobQueue, JobRepository, jobDependencies, jobsService } from '@percept/jobs';
 import {
   type Closable,
   closeAll,
@@ -101,6 +101,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
         jobsService({ repository, queue, bus, kinds }),
       ],
       security: security.server,
+      dependencies: [...jobDependencies({ bus, store }), ...[...parts, inference].flatMap((part) => part.dependencies)],
       logger: log,
     });
     owned.push(server);
