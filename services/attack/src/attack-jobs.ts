@@ -93,17 +93,21 @@ export class AttackJobs {
         `job ${request.jobId} is ${record.state}; results are there once it has SUCCEEDED`,
       );
     }
+    const digests = new Set(record.result?.artifacts.map(({ sha256 }) => sha256));
     const last = request.count === 0 ? Number.POSITIVE_INFINITY : request.first + request.count;
     for await (const { key } of this.#store.list(`attacks/${request.jobId}/`)) {
       signal.throwIfAborted();
       const first = Number(/shard-(\d+)\.bin$/.exec(key)?.[1] ?? Number.NaN);
       if (!(first < last && first + shardImages > request.first)) continue;
-      const result = AttackResult.decode((await this.#store.get(key)).bytes);
+      const { bytes } = await this.#store.get(key);
+      if (!digests.has(sha256Hex(bytes)))
+        throw rpcError('DATA_LOSS', `the results from image ${first} on of job ${request.jobId} are corrupt`);
+      const result = AttackResult.decode(bytes);
       yield { first, result: request.omitImages ? { ...result, images: undefined, originals: undefined } : result };
     }
   }
 
-  /** Does the work of a job, several shards at once wherever `computing` runs them; shards that an earlier attempt stored are not computed again. */
+  /** Does the work of a job, several shards at once wherever `computing` runs them, which knows the outcomes of an earlier attempt. */
   async handle(context: JobContext, computing: Computing): Promise<JobResult> {
     if (context.spec.spec?.$case !== 'attack') throw rpcError('INTERNAL', 'an attack job needs an attack spec');
     const spec = context.spec.spec.value;
@@ -116,11 +120,7 @@ export class AttackJobs {
         context.signal.throwIfAborted();
         const first = shard * shardImages;
         const key = shardKey(context.job.id, first);
-        const stored = await findObject(this.#store, key);
-        results[shard] =
-          stored === undefined
-            ? await this.#attackShard(spec, first, total, key, context, computing, () => done)
-            : AttackResult.decode(stored.bytes);
+        results[shard] = await this.#attackShard(spec, first, total, key, context, computing, () => done);
         done += Math.min(shardImages, total - first);
         context.progress({ done, total, unit: 'images', message: 'attacking' });
       }
@@ -171,13 +171,24 @@ export class AttackJobs {
       },
     });
     const answer = answerAttack(prepared, result, computing, wallSeconds);
-    try {
-      await this.#store.putIfAbsent(key, AttackResult.encode(answer).finish());
-      return answer;
-    } catch (error) {
-      if (!(error instanceof ConditionFailedError)) throw error;
-      // A worker that was presumed dead wrote the same images, with its own times: what is there stays.
-      return AttackResult.decode((await this.#store.get(key)).bytes);
+    return await this.#keep(key, answer);
+  }
+
+  /** Stores a shard's result unless it is there already, but for its times; what is there and differs is corrupt, and replaced. */
+  async #keep(key: string, answer: AttackResult): Promise<AttackResult> {
+    const bytes = AttackResult.encode(answer).finish();
+    for (;;) {
+      const stored = await findObject(this.#store, key);
+      const there = stored && sameButForTimes(stored.bytes, answer);
+      if (there !== undefined) return there;
+      try {
+        if (stored === undefined) await this.#store.putIfAbsent(key, bytes);
+        else await this.#store.putIfMatch(key, bytes, stored.etag);
+        return answer;
+      } catch (error) {
+        // Another worker, presumed dead, was faster: what it wrote is looked at in its turn.
+        if (!(error instanceof ConditionFailedError)) throw error;
+      }
     }
   }
 
@@ -198,6 +209,21 @@ export class AttackJobs {
     if (count > jobImages) throw rpcError('INVALID_ARGUMENT', `at most ${jobImages} images per job, got ${count}`);
     return count;
   }
+}
+
+/** The stored result where it says what `answer` says, its execution apart; undefined where it is another or none. */
+function sameButForTimes(stored: Uint8Array, answer: AttackResult): AttackResult | undefined {
+  const timeless = (result: AttackResult): Uint8Array =>
+    AttackResult.encode({ ...result, execution: undefined }).finish();
+  let decoded: AttackResult;
+  try {
+    decoded = AttackResult.decode(stored);
+  } catch {
+    // Cut short or overwritten: whatever the decoder says, these are not the bytes of a result.
+    return undefined;
+  }
+  const isWhole = Buffer.compare(AttackResult.encode(decoded).finish(), stored) === 0;
+  return isWhole && Buffer.compare(timeless(decoded), timeless(answer)) === 0 ? decoded : undefined;
 }
 
 function shardKey(job: string, first: number): string {

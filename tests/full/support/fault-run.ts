@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Bus, launchNatsServer, type NatsServer, natsBus } from '@percept/bus';
-import { type JobResult, PerceptRpcError, sha256Hex } from '@percept/contracts';
+import { JobResult, PerceptRpcError, sha256Hex } from '@percept/contracts';
 import { isTerminal, type JobRecord, JobRepository } from '@percept/jobs';
 import { launchVersityGateway, type Store, s3Store, type VersityGateway } from '@percept/store';
 import { type Distributed, startDistributed, type WorkerProcess } from '../../../tools/cli/src/hosting/distributed.js';
 import { type PerceptClient, perceptClient } from '../../../tools/cli/src/percept-client.js';
+import { type SmallDisk, smallDisk } from './small-disk.js';
 import { smallAttack, smallReport, smallTraining, train } from './small-jobs.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -30,6 +31,8 @@ export interface FaultedJob {
   readonly expected: string;
   /** Artefacts whose stored bytes do not have their digest. */
   readonly corruptArtifacts: readonly string[];
+  /** Code of the answer to whoever asks for corrupt artefacts. */
+  readonly refusal: string | undefined;
 }
 
 export interface FaultRun {
@@ -40,6 +43,9 @@ export interface FaultRun {
 type JobKind = 'training' | 'attack' | 'report';
 const kinds: readonly JobKind[] = ['training', 'attack', 'report'];
 const unfinishedMs = 300_000;
+
+/** Room for everything that the jobs of a run make; a file system in memory. */
+const storeMegabytes = 1_536;
 
 /** Runs jobs while it breaks things by a seeded plan, and tells how each job ended. */
 export async function faultRun({ faults, jobs, seed }: FaultRunOptions): Promise<FaultRun> {
@@ -65,7 +71,11 @@ export async function faultRun({ faults, jobs, seed }: FaultRunOptions): Promise
     const ended: FaultedJob[] = [];
     for (const { id, kind } of submitted) {
       const record = await ground.ended(id);
-      const made = record.state === 'SUCCEEDED' ? await ground.digest(kind, id, record.result as JobResult) : undefined;
+      const corruptArtifacts = record.state === 'SUCCEEDED' ? await ground.corruptArtifacts(record) : [];
+      const made =
+        record.state === 'SUCCEEDED' && corruptArtifacts.length === 0
+          ? await ground.digest(kind, id, record.result as JobResult)
+          : undefined;
       ended.push({
         id,
         kind,
@@ -74,7 +84,8 @@ export async function faultRun({ faults, jobs, seed }: FaultRunOptions): Promise
         message: record.error?.message ?? '',
         made,
         expected: expected[kind],
-        corruptArtifacts: record.state === 'SUCCEEDED' ? await ground.corruptArtifacts(record) : [],
+        corruptArtifacts,
+        refusal: corruptArtifacts.length === 0 ? undefined : await ground.refusal(id),
       });
     }
     return { faults: counts, jobs: ended };
@@ -95,16 +106,25 @@ class Ground {
   readonly #store: Store;
   readonly #bus: Bus;
   readonly #workers: WorkerProcess[];
+  readonly #disk: SmallDisk | undefined;
   #nats: NatsServer;
   #s3: VersityGateway;
 
-  private constructor(folder: string, distributed: Distributed, proxies: readonly TcpProxy[], store: Store, bus: Bus) {
+  private constructor(
+    folder: string,
+    distributed: Distributed,
+    proxies: readonly TcpProxy[],
+    store: Store,
+    bus: Bus,
+    disk: SmallDisk | undefined,
+  ) {
     this.#folder = folder;
     this.#distributed = distributed;
     this.#proxies = proxies;
     this.#client = perceptClient(distributed.endpoints);
     this.#store = store;
     this.#bus = bus;
+    this.#disk = disk;
     this.#nats = distributed.nats;
     this.#s3 = distributed.s3;
     this.#workers = [
@@ -154,6 +174,24 @@ class Ground {
       },
       'checkpoint corrupted': async (jobs, random) =>
         await this.#corrupt(pick(jobs, random).id, '/checkpoint', 'jobs/'),
+      'attack result corrupted': async (jobs, random) =>
+        await this.#corrupt(
+          pick(
+            jobs.filter(({ kind }) => kind === 'attack'),
+            random,
+          )?.id,
+          '.bin',
+          'attacks/',
+        ),
+      ...(disk === undefined
+        ? {}
+        : {
+            'disk full': async (_, random) => {
+              disk.fill();
+              await pause(500 + random() * 1_500);
+              disk.empty();
+            },
+          }),
       'shard outcome corrupted': async (jobs, random) =>
         await this.#corrupt(pick(jobs, random).id, '/outcome', 'job-shards/'),
     };
@@ -161,6 +199,8 @@ class Ground {
 
   static async open(): Promise<Ground> {
     const folder = await mkdtemp(path.join(tmpdir(), 'percept-faults-'));
+    const disk = await smallDisk(storeMegabytes);
+    if (disk !== undefined) await symlink(disk.folder, path.join(folder, 's3'));
     const proxies: TcpProxy[] = [];
     const distributed = await startDistributed({
       dataFolder: folder,
@@ -182,7 +222,7 @@ class Ground {
     const { endpoint, accessKey, secretKey } = distributed.s3;
     const store = await s3Store({ endpoint, accessKey, secretKey, bucket: 'percept' });
     const bus = await natsBus({ servers: [distributed.nats.url], onError: () => undefined });
-    return new Ground(folder, distributed, proxies, store, bus);
+    return new Ground(folder, distributed, proxies, store, bus, disk);
   }
 
   /** Trains the model under attack, and makes with it, undisturbed, what the jobs have to make. */
@@ -261,6 +301,16 @@ class Ground {
     return corrupt;
   }
 
+  /** How a job's result is refused; undefined where it is not. */
+  async refusal(job: string): Promise<string | undefined> {
+    try {
+      await this.digest('attack', job, JobResult.create());
+      return undefined;
+    } catch (error) {
+      return PerceptRpcError.from(error).code;
+    }
+  }
+
   async close(): Promise<void> {
     this.#client.close();
     await this.#bus.close();
@@ -268,10 +318,12 @@ class Ground {
     await this.#nats.close();
     await this.#s3.close();
     for (const proxy of this.#proxies) await proxy.close();
+    await this.#disk?.close();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #corrupt(job: string, ending: string, folder: string): Promise<void> {
+  async #corrupt(job: string | undefined, ending: string, folder: string): Promise<void> {
+    if (job === undefined) return;
     await persistently(async () => {
       for await (const { key } of this.#store.list(`${folder}${job}/`)) {
         if (!key.endsWith(ending)) continue;
