@@ -1,7 +1,7 @@
 """The attack libraries' side of benchmarks and of the agreement test: one JSON command per line, one JSON line each in answer.
 
 {"command": "load", "weights": FILE, "spec": {...}, "images": FILE, "labels": [...], "threads": n} -> {"version": ..., "accuracy": ...}
-{"command": "autoattack", "library": "torchattacks" | "pyautoattack", "norm": p, "epsilon": e} -> {"standing": [...], ...cost}
+{"command": "autoattack", "library": "torchattacks" | "pyautoattack", "norm": p, "epsilon": e, "steps": n or absent} -> {"standing": [...], ...cost}
 {"command": "profile", "library": "foolbox" | "torchattacks", "budgets": [...], "step": a, "steps": n, "restarts": n} -> {"standing": [[...], ...], ...cost}
 {"command": "iterate", "library": ..., "norm": p, "epsilon": e, "step": a, "steps": n, "out": FILE} -> {"success": [...]}
 {"command": "referee", "out": FILE} -> {"logits": [[...], ...]}, with the cross-entropy's gradient at the images over its largest entry, both of PyTorch alone in float64
@@ -123,7 +123,7 @@ class Work:
 
     def autoattack(self, request):
         norm = {1: "L1", 2: "L2", "inf": "Linf"}[request["norm"]]
-        epsilon = request["epsilon"]
+        epsilon, steps = request["epsilon"], request.get("steps")
 
         def run():
             if request["library"] == "torchattacks":
@@ -132,10 +132,15 @@ class Work:
                 attack = torchattacks.AutoAttack(
                     self.model, norm=norm, eps=epsilon, version="standard", n_classes=self.spec["classes"], seed=0
                 )
+                if steps is not None:
+                    for one in attack._autoattack.attacks[:3]:
+                        one.steps = steps
                 return self.standing(attack(self.images, self.labels))
             import pyautoattack
 
             attack = pyautoattack.AutoAttack(self.model, norm=norm, eps=epsilon, version="standard", seed=0)
+            if steps is not None:
+                attack.apgd.n_iter = attack.apgd_targeted.n_iter = attack.fab.n_iter = steps
             return self.standing(attack.run_standard_evaluation(self.images, self.labels, batch_size=200)[0])
 
         return self.costed(run)

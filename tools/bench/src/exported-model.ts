@@ -10,14 +10,26 @@ export interface ExportedModel {
   readonly weights: string;
 }
 
+/** A model of a data folder, which knows what it was trained on. */
+export interface StoredModel extends ExportedModel {
+  /** Name of the data set. */
+  readonly dataset: string;
+}
+
 /** The newest version of the model named `name` in a data folder. @throws Error where there is none. */
-export async function findModel(dataFolder: string, name: string): Promise<ExportedModel> {
+export async function findModel(dataFolder: string, name: string): Promise<StoredModel> {
   const store = path.join(dataFolder, 'store');
   const names = path.join(store, 'model-names', `${name}.json`);
   const { versions } = JSON.parse(await readFile(names, 'utf8')) as { versions: { id: string }[] };
   const folder = path.join(store, 'models', versions.at(-1)?.id ?? '');
-  const card = JSON.parse(await readFile(path.join(folder, 'card.json'), 'utf8')) as { spec: ModelSpec };
-  return { spec: card.spec, weights: path.join(folder, 'weights.safetensors') };
+  const { spec, training } = JSON.parse(await readFile(path.join(folder, 'card.json'), 'utf8')) as Card;
+  if (training === undefined) throw new Error(`${name} was imported: its card does not say which data set to attack`);
+  return { spec, weights: path.join(folder, 'weights.safetensors'), dataset: training.dataset };
+}
+
+interface Card {
+  readonly spec: ModelSpec;
+  readonly training?: { readonly dataset: string };
 }
 
 /** Loads the model into this process's engine. */

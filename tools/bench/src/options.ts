@@ -20,7 +20,7 @@ export interface BenchOptions {
   readonly threads: number;
   /** Timed rounds; each runs ours and every setting of the peer once. */
   readonly rounds: number;
-  /** Where `percept reproduce --preset quickstart` left its models; for the attacks. */
+  /** Where `percept reproduce` left its models (`--data-folder` of its own); for the attacks. */
   readonly dataFolder: string;
   /** Registered names of the attacked models. */
   readonly models: readonly string[];
@@ -28,6 +28,8 @@ export interface BenchOptions {
   readonly images: number;
   /** Budget of `autoattack` in pixel units; absent: the data set's own. */
   readonly epsilon?: number;
+  /** Steps of every gradient attack of `autoattack` on both sides; absent: each side's own. */
+  readonly steps?: number;
 }
 
 /** The arguments make no sense; the message says which and why. */
@@ -36,7 +38,7 @@ export class BenchUsageError extends Error {
 }
 
 export const usage: string = `usage: npm run bench -- NAME... [--peer NAME] [--json FILE] [--width N] [--batch N] [--threads N] [--rounds N] [--engine NAME] [--python FILE]
-  attacks: [--data-folder DIR] [--models NAME,...] [--images N] [--epsilon E]; peers: ${peerNames.join(', ')}`;
+  attacks: [--data-folder DIR] [--models NAME,...] [--images N] [--epsilon E] [--steps N]; peers: ${peerNames.join(', ')}`;
 
 function positive(name: string, text: string): number {
   const value = Number(text);
@@ -78,6 +80,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     models: values.models.split(','),
     images: positive('images', values.images),
     ...(values.epsilon === undefined ? {} : { epsilon: positiveNumber('epsilon', values.epsilon) }),
+    ...(values.steps === undefined ? {} : { steps: positive('steps', values.steps) }),
   };
 }
 
@@ -99,6 +102,7 @@ function parse(args: readonly string[]) {
         models: { type: 'string', default: 'quickstart-pgd' },
         images: { type: 'string', default: '100' },
         epsilon: { type: 'string' },
+        steps: { type: 'string' },
       },
     });
   } catch (error) {

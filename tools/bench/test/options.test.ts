@@ -27,13 +27,26 @@ describe('the options of the benchmarks', () => {
     expect(options).toMatchObject({ names: ['pgd-step', 'train-step'], width: 8, peer: 'torch', json: 'out.json' });
   });
 
-  test('name models, images and a budget for the attacks', () => {
-    const args = ['autoattack', '--peer', 'torchattacks', '--models', 'a,b', '--images', '200', '--epsilon', '0.2'];
+  test('name models, images, a budget and steps for the attacks', () => {
+    const args = [
+      'autoattack',
+      '--peer',
+      'torchattacks',
+      '--models',
+      'a,b',
+      '--images',
+      '200',
+      '--epsilon',
+      '0.2',
+      '--steps',
+      '10',
+    ];
     expect(parseBenchOptions(args)).toMatchObject({
       peer: 'torchattacks',
       models: ['a', 'b'],
       images: 200,
       epsilon: 0.2,
+      steps: 10,
       dataFolder: '.percept/quickstart',
     });
   });
@@ -43,6 +56,7 @@ describe('the options of the benchmarks', () => {
     ['a size of zero', ['--batch', '0']],
     ['an unknown peer', ['--peer', 'jax']],
     ['a budget of nothing', ['--epsilon', '0']],
+    ['no steps', ['--steps', '0']],
     ['no images', ['--images', '0']],
     ['an unknown engine', ['--engine', 'gpu']],
     ['an unknown option', ['--speed', '9']],

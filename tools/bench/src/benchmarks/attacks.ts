@@ -1,5 +1,6 @@
+import path from 'node:path';
 import { forwardLogits, searchAttack } from '@percept/attacks';
-import { loadEmbeddedMnist } from '@percept/datasets';
+import { type LoadedDataset, loadCifar10, loadEmbeddedMnist } from '@percept/datasets';
 import { type ProfileSettings, profile, robustAccuracyCurve } from '@percept/measures';
 import type { PreActResNet } from '@percept/models';
 import { selectEngine } from '@percept/tensor';
@@ -56,16 +57,17 @@ async function compare(
 ): Promise<AttackComparison> {
   const { threads, engine, peer, images } = options;
   const exported = await findModel(options.dataFolder, model);
-  const subject = await firstTestImages(options);
+  const subject = await firstTestImages(exported.dataset, options);
   const info = await selectEngine({ threads, ...(engine === undefined ? {} : { engine }) });
   if (info.warning) console.error(`warning: ${info.warning}`);
-  print(`${name}: ${model}, the first ${images} test images, norm Infinity, ${threads} threads`);
   const loaded = await loadModel(exported);
   try {
+    const accuracy = cleanAccuracy(loaded, subject);
+    print(`${name}: ${model}, the first ${images} test images, norm Infinity, ${threads} threads`);
+    print(`  right without an attack: ${Math.round(accuracy * images)}/${images}`);
     const ours = { label: `percept ${info.name} ${info.path}`, ...(await our(loaded, subject, options)) };
     printOutcome(ours, images, print);
     if (peer === 'none' || peer === 'torch') return { name, model, images, ours };
-    const accuracy = cleanAccuracy(loaded, subject);
     const theirs = await withPeer(exported, subject, accuracy, options, their);
     printOutcome(theirs, images, print);
     printRatio(ours, theirs, print);
@@ -75,10 +77,17 @@ async function compare(
   }
 }
 
-async function firstTestImages({ images: count }: BenchOptions): Promise<Subject> {
-  const { splits, declaration } = await loadEmbeddedMnist();
+/** @throws Error for a data set other than those that the presets train on. */
+async function loadDataset(name: string, dataFolder: string): Promise<LoadedDataset> {
+  if (name === 'mnist-5k') return await loadEmbeddedMnist();
+  if (name === 'cifar10') return await loadCifar10(path.join(dataFolder, 'data', 'cifar-10-batches-bin'));
+  throw new Error(`the model was trained on ${name}; the benchmarks know mnist-5k and cifar10`);
+}
+
+async function firstTestImages(dataset: string, { images: count, dataFolder }: BenchOptions): Promise<Subject> {
+  const { splits, declaration } = await loadDataset(dataset, dataFolder);
   const test = splits.find(({ name }) => name === 'test');
-  if (test === undefined) throw new Error('the embedded data set has no test split');
+  if (test === undefined) throw new Error(`${dataset} has no test split`);
   const ids = Int32Array.from({ length: count }, (_, i) => i);
   const labels = ids.map((i) => test.labels[i] as number);
   return { images: test.images(ids), labels, ids, epsilon: declaration.epsilon, grid: declaration.grid };
@@ -114,7 +123,7 @@ async function withPeer(
 async function ourAutoAttack(
   model: PreActResNet,
   { images, labels, ids, epsilon: own }: Subject,
-  { epsilon = own }: BenchOptions,
+  { epsilon = own, steps }: BenchOptions,
 ): Promise<Omit<AttackOutcome, 'label'>> {
   const started = performance.now();
   const { success, cost } = await searchAttack(
@@ -123,7 +132,7 @@ async function ourAutoAttack(
     images,
     { kind: 'untargeted', labels },
     ids,
-    { epsilon, checkAt8Bits: false, batchSize: 256 },
+    { epsilon, checkAt8Bits: false, batchSize: 256, ...(steps === undefined ? {} : { steps }) },
   );
   const seconds = (performance.now() - started) / 1000;
   return { budgets: [epsilon], standing: [success.filter((one) => one === 0).length], cost: { seconds, ...cost } };
@@ -132,10 +141,10 @@ async function ourAutoAttack(
 async function peerAutoAttack(
   peer: AttackPeer,
   { epsilon: own }: Subject,
-  { epsilon = own, peer: library }: BenchOptions,
+  { epsilon = own, peer: library, steps }: BenchOptions,
 ): Promise<Omit<AttackOutcome, 'label'>> {
   const { standing, ...cost } = await peer.ask<{ standing: number[] } & AttackCost>({
-    ...{ command: 'autoattack', library, norm: 'inf', epsilon },
+    ...{ command: 'autoattack', library, norm: 'inf', epsilon, steps },
   });
   return { budgets: [epsilon], standing: [sum(standing)], cost };
 }
