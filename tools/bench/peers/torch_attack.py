@@ -6,7 +6,7 @@
 {"command": "iterate", "library": ..., "norm": p, "epsilon": e, "step": a, "steps": n, "out": FILE} -> {"success": [...]}
 {"command": "referee", "out": FILE} -> {"logits": [[...], ...]}, with the cross-entropy's gradient at the images over its largest entry, both of PyTorch alone in float64
 
-Files are raw float32: images and gradients NCHW here (weights: safetensors). cost: "seconds", "gradientImageSteps", "forwardImagePasses".
+Files are raw float32: images and gradients NCHW here (weights: safetensors). cost: "seconds", "processorSeconds", "gradientImageSteps", "forwardImagePasses".
 """
 
 import contextlib
@@ -111,11 +111,12 @@ class Work:
 
     def costed(self, run):
         self.model.gradients = self.model.forwards = 0
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         with contextlib.redirect_stdout(sys.stderr):
             result = run()
         cost = {
             "seconds": time.perf_counter() - started,
+            "processorSeconds": time.process_time() - spent,
             "gradientImageSteps": self.model.gradients,
             "forwardImagePasses": self.model.forwards,
         }

@@ -10,6 +10,8 @@ const script = fileURLToPath(new URL('../peers/torch_attack.py', import.meta.url
 /** What an attack cost, in images. */
 export interface AttackCost {
   readonly seconds: number;
+  /** Processor seconds of all threads together: what other processes of the machine hardly disturb. */
+  readonly processorSeconds: number;
   readonly gradientImageSteps: number;
   readonly forwardImagePasses: number;
 }

@@ -120,22 +120,25 @@ async function withPeer(
   }
 }
 
+async function timed<Result>(run: () => Promise<Result>) {
+  const started = performance.now();
+  const before = process.cpuUsage();
+  const result = await run();
+  const { user, system } = process.cpuUsage(before);
+  return { result, seconds: (performance.now() - started) / 1000, processorSeconds: (user + system) / 1e6 };
+}
+
 async function ourAutoAttack(
   model: PreActResNet,
   { images, labels, ids, epsilon: own }: Subject,
   { epsilon = own, steps }: BenchOptions,
 ): Promise<Omit<AttackOutcome, 'label'>> {
-  const started = performance.now();
-  const { success, cost } = await searchAttack(
-    { kind: 'gradients', model },
-    'autoattack',
-    images,
-    { kind: 'untargeted', labels },
-    ids,
-    { epsilon, checkAt8Bits: false, batchSize: 256, ...(steps === undefined ? {} : { steps }) },
+  const attack = { epsilon, checkAt8Bits: false, batchSize: 256, ...(steps === undefined ? {} : { steps }) };
+  const { result, ...time } = await timed(() =>
+    searchAttack({ kind: 'gradients', model }, 'autoattack', images, { kind: 'untargeted', labels }, ids, attack),
   );
-  const seconds = (performance.now() - started) / 1000;
-  return { budgets: [epsilon], standing: [success.filter((one) => one === 0).length], cost: { seconds, ...cost } };
+  const standing = result.success.filter((one) => one === 0).length;
+  return { budgets: [epsilon], standing: [standing], cost: { ...time, ...result.cost } };
 }
 
 async function peerAutoAttack(
@@ -180,14 +183,13 @@ function economicalProfile(budgets: readonly number[]): ProfileSettings {
 
 async function ourProfile(model: PreActResNet, { images, labels, ids, grid }: Subject) {
   const budgets = sixBudgets(grid);
-  const started = performance.now();
-  const ledger = await profile(model, { images, labels, ids }, economicalProfile(budgets));
-  const seconds = (performance.now() - started) / 1000;
+  const settings = economicalProfile(budgets);
+  const { result: ledger, ...time } = await timed(() => profile(model, { images, labels, ids }, settings));
   const standing = robustAccuracyCurve(ledger)
     .slice(1)
     .map(({ robust }) => robust);
   const { gradientImageSteps, forwardImagePasses } = ledger.cost;
-  return { budgets, standing, cost: { seconds, gradientImageSteps, forwardImagePasses } };
+  return { budgets, standing, cost: { ...time, gradientImageSteps, forwardImagePasses } };
 }
 
 async function peerProfile(peer: AttackPeer, { grid }: Subject, { peer: library }: BenchOptions) {
@@ -210,9 +212,9 @@ function printOutcome(
   print(`  ${label}`);
   const curve = budgets.map((budget, i) => `${budget.toFixed(3)}: ${standing[i]}/${images}`).join('  ');
   print(`    robust at ${curve}`);
-  const { seconds, gradientImageSteps, forwardImagePasses } = cost;
+  const { seconds, processorSeconds, gradientImageSteps, forwardImagePasses } = cost;
   print(
-    `    ${seconds.toFixed(1)} s, ${gradientImageSteps} gradient image-steps, ${forwardImagePasses} forward image-passes`,
+    `    ${seconds.toFixed(1)} s (${processorSeconds.toFixed(1)} s of processors), ${gradientImageSteps} gradient image-steps, ${forwardImagePasses} forward image-passes`,
   );
 }
 
@@ -221,6 +223,6 @@ function printRatio(ours: AttackOutcome, theirs: AttackOutcome, print: (line: st
     `${((100 * pick(ours.cost)) / pick(theirs.cost)).toFixed(1)} %`;
   const above = Math.max(...ours.standing.map((value, i) => value - (theirs.standing[i] as number)));
   print(
-    `  ours over the peer's: seconds ${share(({ seconds }) => seconds)}, image-steps ${share(({ gradientImageSteps }) => gradientImageSteps)}; robust images above the peer's at most ${above}`,
+    `  ours over the peer's: seconds ${share(({ seconds }) => seconds)} (of processors ${share(({ processorSeconds }) => processorSeconds)}), image-steps ${share(({ gradientImageSteps }) => gradientImageSteps)}; robust images above the peer's at most ${above}`,
   );
 }
