@@ -26,16 +26,26 @@ const DEFAULT_GRACE_MS = 3_600_000;
 const HOURLY_MS = 3_600_000;
 const UNUSED: readonly Fate[] = ['FAILED', 'CANCELLED', 'ABSENT'];
 
-/** What jobs leave behind, by folder, and whether an object of a job with this fate is of no more use to anyone. */
-const RULES: readonly { readonly folder: string; isGarbage(fate: Fate, name: string): boolean }[] = [
+interface Rule {
+  readonly folder: string;
+  mayBeGarbage(name: string): boolean;
+  /** Whether an object of a job with this fate is of no more use to anyone. */
+  isGarbage(fate: Fate): boolean;
+}
+
+const every = (): boolean => true;
+
+/** What jobs leave behind, by folder. */
+const RULES: readonly Rule[] = [
   // Shards serve the job while it runs, and nobody after that.
-  { folder: SHARDS_FOLDER, isGarbage: (fate) => fate === 'ABSENT' || isTerminal(fate) },
-  { folder: 'attacks/', isGarbage: (fate) => UNUSED.includes(fate) },
-  { folder: 'reports/', isGarbage: (fate) => UNUSED.includes(fate) },
+  { folder: SHARDS_FOLDER, mayBeGarbage: every, isGarbage: (fate) => fate === 'ABSENT' || isTerminal(fate) },
+  { folder: 'attacks/', mayBeGarbage: every, isGarbage: (fate) => UNUSED.includes(fate) },
+  { folder: 'reports/', mayBeGarbage: every, isGarbage: (fate) => UNUSED.includes(fate) },
   {
     folder: JOBS_FOLDER,
     // A spec without a record stays: its submission, sent again, counts on it.
-    isGarbage: (fate, name) => name === 'checkpoint' && fate !== 'ABSENT' && isTerminal(fate),
+    mayBeGarbage: (name) => name === 'checkpoint',
+    isGarbage: (fate) => fate !== 'ABSENT' && isTerminal(fate),
   },
 ];
 
@@ -50,20 +60,18 @@ export async function collectGarbage(repository: JobRepository, options: Garbage
   const before = Date.now() - (options.graceMs ?? DEFAULT_GRACE_MS);
   const keys: string[] = [];
   let bytes = 0;
-  for (const { folder, isGarbage } of RULES) {
+  for (const { folder, isGarbage, mayBeGarbage } of RULES) {
     for await (const job of repository.store.listFolders(folder)) {
       options.signal?.throwIfAborted();
       const objects: ObjectInfo[] = [];
       for await (const object of repository.store.list(`${folder}${job}/`)) {
-        objects.push(object);
+        if (object.modified.getTime() <= before && mayBeGarbage(nameOf(object.key))) objects.push(object);
       }
+      if (objects.length === 0) continue;
       // Looked at after the objects: what a job writes later is not on the list, and an ended job stays ended.
       const fate = await fateOf(repository, job);
-      for (const { key, size, modified } of objects) {
-        const name = key.slice(key.lastIndexOf('/') + 1);
-        if (fate === undefined || modified.getTime() > before || !isGarbage(fate, name)) {
-          continue;
-        }
+      if (fate === undefined || !isGarbage(fate)) continue;
+      for (const { key, size } of objects) {
         options.signal?.throwIfAborted();
         keys.push(key);
         bytes += size;
@@ -74,6 +82,10 @@ export async function collectGarbage(repository: JobRepository, options: Garbage
     }
   }
   return { objects: keys.length, bytes, keys };
+}
+
+function nameOf(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
 }
 
 /** Undefined where the record cannot be read: nobody knows whether the job needs its objects. */

@@ -30,6 +30,8 @@ const platformRules: ErrorRules = {
   RequestIdReusedError: { code: 'ALREADY_EXISTS' },
   KeyNotFoundError: { code: 'NOT_FOUND', message: 'the object does not exist' },
   ConditionFailedError: { code: 'ABORTED', message: 'someone else changed the same object; try again' },
+  RemoteModelError: { code: 'UNIMPLEMENTED' },
+  CorruptWeightsError: { code: 'DATA_LOSS' },
   StoreFullError: { code: 'RESOURCE_EXHAUSTED', message: 'the store is full' },
   StoreUnavailableError: storeUnavailable,
   BusUnavailableError: busUnavailable,

@@ -23,6 +23,7 @@ import {
   TokenTable,
 } from '@percept/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { declaredCalls } from '../../contracts/test/contract-registry.js';
 import { type Issued, makeAuthority } from './support/issue-certificates.js';
 
 /** Every service that the contracts generate, but health, whose rule differs. */
@@ -174,6 +175,12 @@ describe.each(methods.map((method) => [method.path.slice(1), method] as const))(
 
   it.each(callers)('answers %s as it should', async (_caller, caller, code) => {
     expect(await codeOf(server.address, method, caller)).toBe(code);
+  });
+});
+
+describe('the table of calls', () => {
+  it('holds every call of the descriptor set', () => {
+    expect(methods.map(({ path }) => path).sort()).toEqual(declaredCalls().sort());
   });
 });
 

@@ -196,6 +196,9 @@ function attack({ sound, decode, refuses }: Omit<Decoder, 'name'>, count: number
   return { refused };
 }
 
+/** Sound files of every format that a decoder reads, for whoever sends wrong ones. */
+export const soundFiles: readonly Uint8Array[] = decoders.flatMap(({ sound }) => [...sound]);
+
 /** Gives every decoder its share of so many wrong inputs, the same for the same seed. */
 export function badInputSuite(inputs: number, seed: number): void {
   const share = Math.ceil(inputs / (decoders.length + 1));

@@ -16,9 +16,11 @@ export function* mutations(sound: readonly Uint8Array[], count: number, seed: nu
   }
 }
 
-type Below = (limit: number) => number;
+/** A whole number of at least 0 and below the limit. */
+export type Below = (limit: number) => number;
 
-function drawer(seed: number): Below {
+/** Draws numbers that follow from the seed. */
+export function drawer(seed: number): Below {
   let at = 0;
   let block: Float32Array = new Float32Array(0);
   let step = 0;

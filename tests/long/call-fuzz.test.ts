@@ -1,0 +1,3 @@
+import { callFuzzSuite } from '../full/support/call-fuzz-suite.js';
+
+callFuzzSuite(100_000, 2);
