@@ -79,11 +79,13 @@ function boundaryStep(
   const a = Math.max(norm(onward, p), 1e-8);
   const b = Math.max(norm(direct, p), 1e-8);
   const pull = Math.min(a / (a + b), largestPull);
-  return point.map((x, i) => {
-    const next = (1 - pull) * (x + overshoot * (onward[i] as number));
+  const target = new Float32Array(point.length);
+  for (let i = 0; i < point.length; i++) {
+    const next = (1 - pull) * ((point[i] as number) + overshoot * (onward[i] as number));
     const back = pull * ((image[i] as number) + overshoot * (direct[i] as number));
-    return Math.min(Math.max(next + back, 0), 1);
-  });
+    target[i] = Math.min(Math.max(next + back, 0), 1);
+  }
+  return target;
 }
 
 function rivalOf(logits: Float32Array, target: number): number {

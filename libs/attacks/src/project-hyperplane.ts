@@ -17,38 +17,53 @@ export function stepToHyperplane(point: Float32Array, w: Float32Array, excess: n
     room[i] = signed > 0 ? 1 - x : signed < 0 ? x : 0;
     reach += Math.abs(signed) * (room[i] as number);
   }
-  const magnitudes = needed >= reach ? room : p === 1 ? fill(w, room, needed) : spread(w, room, needed, p);
-  return magnitudes.map((magnitude, i) => (magnitude === 0 ? 0 : towards * Math.sign(w[i] as number) * magnitude));
+  const step = needed >= reach ? room : p === 1 ? fill(w, room, needed) : spread(w, room, needed, p);
+  for (let i = 0; i < size; i++) if (towards * (w[i] as number) < 0) step[i] = -(step[i] as number);
+  return step;
 }
 
 function spread(w: Float32Array, room: Float64Array, needed: number, p: number): Float64Array {
   const size = w.length;
   const exponent = p === Number.POSITIVE_INFINITY ? 0 : 1 / (p - 1);
   let largest = 0;
-  for (const value of w) largest = Math.max(largest, Math.abs(value));
+  for (let i = 0; i < size; i++) largest = Math.max(largest, Math.abs(w[i] as number));
   const rate = new Float64Array(size);
-  // Relative to the largest entry, so that no power of a tiny gradient underflows.
+  const open = new Int32Array(size);
+  let count = 0;
   for (let i = 0; i < size; i++) {
     const magnitude = Math.abs(w[i] as number);
-    if (magnitude > 0) rate[i] = exponent === 0 ? 1 : (magnitude / largest) ** exponent;
+    if (magnitude === 0 || room[i] === 0) continue;
+    // Relative to the largest entry, so that no power of a tiny gradient underflows.
+    rate[i] = exponent === 0 ? 1 : (magnitude / largest) ** exponent;
+    open[count++] = i;
   }
   let lambda = 0;
+  // Lambda only grows: an entry that has reached its limit stays there and is not visited again.
+  let limited = 0;
   for (let round = 0; round < 100; round++) {
-    let value = 0;
+    let value = limited;
     let slope = 0;
-    for (let i = 0; i < size; i++) {
+    let left = 0;
+    for (let at = 0; at < count; at++) {
+      const i = open[at] as number;
       const magnitude = Math.abs(w[i] as number);
       const move = lambda * (rate[i] as number);
       if (move < (room[i] as number)) {
         value += magnitude * move;
         slope += magnitude * (rate[i] as number);
-      } else value += magnitude * (room[i] as number);
+        open[left++] = i;
+      } else {
+        value += magnitude * (room[i] as number);
+        limited += magnitude * (room[i] as number);
+      }
     }
+    count = left;
     const missing = needed - value;
     if (!(slope > 0) || missing <= 1e-12 * needed) break;
     lambda += missing / slope;
   }
-  return room.map((limit, i) => Math.min(lambda * (rate[i] as number), limit));
+  for (let i = 0; i < size; i++) rate[i] = Math.min(lambda * (rate[i] as number), room[i] as number);
+  return rate;
 }
 
 function fill(w: Float32Array, room: Float64Array, needed: number): Float64Array {
