@@ -295,6 +295,7 @@ export {
   encodeTensor,
   type HostTensor,
   InvalidTensorError,
+  pixelsOfBytes,
   type TensorData,
   type TensorExpectation,
 } from './tensor-codec.js';

@@ -80,6 +80,13 @@ export function decodeTensor(tensor: Tensor | undefined, field: string, expected
   return { shape: tensor.shape, data: viewOf(tensor) };
 }
 
+/** Pixels in [0, 1] of the bytes of UINT8 images: value / 255, rounded to float32. */
+export function pixelsOfBytes(bytes: Uint8Array): Float32Array {
+  const pixels = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) pixels[i] = (bytes[i] as number) / 255;
+  return pixels;
+}
+
 /**
  * Reads images, FLOAT32 in [0, 1] or UINT8, into float32 pixels in [0, 1].
  *
@@ -95,7 +102,7 @@ export function decodeImages(
     dtypes: ['FLOAT32', 'UINT8'],
     shape: [null, ...shape],
   });
-  if (data instanceof Uint8Array) return { shape: found, data: Float32Array.from(data, (value) => value / 255) };
+  if (data instanceof Uint8Array) return { shape: found, data: pixelsOfBytes(data) };
   const pixels = data as Float32Array;
   const wrong = pixels.findIndex((value) => !(value >= 0 && value <= 1));
   if (wrong >= 0) {

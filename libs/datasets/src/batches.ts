@@ -12,9 +12,9 @@ export interface BatchOptions {
   readonly limit?: number;
 }
 
-/** One batch of labelled images in [0, 1], flattened NHWC. */
+/** One batch of labelled images, flattened NHWC: pixel value / 255 is the image in [0, 1]. */
 export interface LabelledBatch {
-  readonly images: Float32Array;
+  readonly pixels: Uint8Array;
   readonly labels: Int32Array;
   /** Numbers of the samples within the split. */
   readonly sampleIds: Int32Array;
@@ -49,15 +49,17 @@ export class EpochBatches {
       { length: Math.min(batchSize, this.#count - index * batchSize) },
       (_, i) => order[index * batchSize + i] as number,
     );
-    const images = this.#split.images(sampleIds);
+    const { size } = this.#split;
+    const pixels = new Uint8Array(sampleIds.length * size);
+    for (const [row, sample] of sampleIds.entries()) pixels.set(this.#split.bytes(sample), row * size);
     if (augmentation.cropPadding > 0 || augmentation.horizontalFlip) {
       for (const [row, sample] of sampleIds.entries()) {
         const stream = new RandomStream({ seed, purpose: 'augmentation', sample, step: epoch });
-        const image = images.subarray(row * this.#split.size, (row + 1) * this.#split.size);
+        const image = pixels.subarray(row * size, (row + 1) * size);
         image.set(augment(image, this.#split.shape, augmentation, stream));
       }
     }
-    return { images, labels: Int32Array.from(sampleIds, (sample) => this.#split.labels[sample] as number), sampleIds };
+    return { pixels, labels: Int32Array.from(sampleIds, (sample) => this.#split.labels[sample] as number), sampleIds };
   }
 
   #orderOf(epoch: number): ArrayLike<number> {
@@ -74,15 +76,15 @@ export class EpochBatches {
 
 /** A randomly shifted, randomly mirrored copy of an image; what is shifted in is 0 (a black border, as in the published code). */
 export function augment(
-  image: Float32Array,
+  image: Uint8Array,
   [height, width, channels]: readonly [number, number, number],
   { cropPadding, horizontalFlip }: Augmentation = noAugmentation,
   stream: RandomStream,
-): Float32Array {
+): Uint8Array {
   const shiftY = cropPadding > 0 ? stream.nextInteger(2 * cropPadding + 1) - cropPadding : 0;
   const shiftX = cropPadding > 0 ? stream.nextInteger(2 * cropPadding + 1) - cropPadding : 0;
   const mirrored = horizontalFlip && stream.nextInteger(2) === 1;
-  const changed = new Float32Array(image.length);
+  const changed = new Uint8Array(image.length);
   for (let y = 0; y < height; y++) {
     const fromY = y + shiftY;
     if (fromY < 0 || fromY >= height) continue;

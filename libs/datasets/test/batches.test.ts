@@ -63,9 +63,9 @@ describe('EpochBatches', () => {
       augmentation: { cropPadding: 2, horizontalFlip: true },
     });
     for (let epoch = 0; epoch < 20; epoch++) {
-      const { images } = batches.batch(epoch, 0);
-      expect(images.every((value) => value === 0 || value === 1)).toBe(true);
-      expect(images.reduce((sum, value) => sum + value, 0)).toBeGreaterThanOrEqual(4);
+      const { pixels } = batches.batch(epoch, 0);
+      expect(pixels.every((value) => value === 0 || value === 255)).toBe(true);
+      expect(pixels.filter((value) => value === 255).length).toBeGreaterThanOrEqual(4);
     }
   });
 });

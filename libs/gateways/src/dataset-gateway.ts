@@ -6,6 +6,8 @@ import {
   type DatasetReadRequest,
   type DatasetSelection,
   DatasetService,
+  DataType,
+  decodeImages,
   decodeTensor,
   type ServiceClient,
   type Tensor,
@@ -71,7 +73,7 @@ export class DatasetGateway {
     return (await this.#numbers(selection, options)).length;
   }
 
-  /** Streams the batches of one epoch from `startBatch` on. */
+  /** Streams the batches of one epoch from `startBatch` on, of either type on the way. */
   async *read(request: DatasetReadRequest, options: CallOptions = {}): AsyncGenerator<ReadBatch, void, void> {
     for await (const answer of this.#client.read(request, options)) {
       if (answer.images === undefined) throw new IncompleteAnswerError('Dataset.Read', 'images');
@@ -120,6 +122,7 @@ function joinSamples(parts: readonly Samples[]): Samples {
 }
 
 function floats(images: Tensor): Float32Array {
+  if (images.dtype === DataType.UINT8) return decodeImages(images, 'images').data;
   // The bytes of an answer are a Buffer somewhere in a larger one, aligned to nothing.
   const aligned = { ...images, data: new Uint8Array(images.data) };
   return decodeTensor(aligned, 'images', { dtypes: ['FLOAT32'] }).data as Float32Array;

@@ -139,7 +139,7 @@ describe('DatasetGateway', () => {
     try {
       const read: number[][] = [];
       const request = { name: 'numbers', split: '', batchSize: 1, seed: 0, epoch: 0, shuffle: false };
-      const rest = { augmentationLaw: 0 as const, augmentation: undefined, startBatch: 1 };
+      const rest = { augmentationLaw: 0 as const, augmentation: undefined, startBatch: 1, imagesDtype: 0 as const };
       for await (const { images } of gateway.read({ ...request, ...rest })) read.push([...images]);
       expect(read).toEqual([
         [0.25, 0.25],

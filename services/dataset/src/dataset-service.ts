@@ -3,7 +3,9 @@ import {
   type DatasetReadResponse,
   type DatasetSelection,
   DatasetService,
+  DataType,
   encodeTensor,
+  pixelsOfBytes,
 } from '@percept/contracts';
 import { EpochBatches } from '@percept/datasets';
 import { type CallContext, type MountedService, mount, Violations } from '@percept/platform';
@@ -53,7 +55,8 @@ async function* readEpoch(
   const epoch = new EpochBatches(split, options);
   for (let index = request.startBatch; index < epoch.batchesPerEpoch; index++) {
     signal.throwIfAborted();
-    const { images, labels, sampleIds } = epoch.batch(request.epoch, index);
+    const { pixels, labels, sampleIds } = epoch.batch(request.epoch, index);
+    const images = request.imagesDtype === DataType.UINT8 ? pixels : pixelsOfBytes(pixels);
     yield {
       batch: index,
       batches: epoch.batchesPerEpoch,

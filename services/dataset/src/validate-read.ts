@@ -1,4 +1,10 @@
-import { AugmentationLaw, type DatasetReadRequest, type DatasetSelection } from '@percept/contracts';
+import {
+  AugmentationLaw,
+  type DatasetReadRequest,
+  type DatasetSelection,
+  DataType,
+  dataTypeToJSON,
+} from '@percept/contracts';
 import {
   type Augmentation,
   type BatchOptions,
@@ -12,6 +18,9 @@ import { Violations } from '@percept/platform';
 const mostImages = 4_096;
 const mostSelected = 100_000;
 
+/** The types that images are given in; not given is float32. */
+const imageTypes: readonly DataType[] = [DataType.UNSPECIFIED, DataType.FLOAT32, DataType.UINT8];
+
 /** A checked read. */
 export interface CheckedRead {
   readonly split: Split;
@@ -24,6 +33,11 @@ export function validateRead(request: DatasetReadRequest, { declaration, splits 
   const split = findSplit(request.split || 'train', splits, 'split', violations);
   violations.integer(request.batchSize, 'batch_size', 1, mostImages);
   if (request.limit !== undefined) violations.integer(request.limit, 'limit', 1, 0xffffffff);
+  violations.check(
+    imageTypes.includes(request.imagesDtype),
+    'images_dtype',
+    `must be FLOAT32 or UINT8, got ${dataTypeToJSON(request.imagesDtype)}`,
+  );
   const augmentation = augmentationOf(request, declaration.augmentation, declaration.height, violations);
   violations.throwIfAny();
   return {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AugmentationLaw, type DatasetReadRequest, PerceptRpcError } from '@percept/contracts';
+import { AugmentationLaw, type DatasetReadRequest, DataType, PerceptRpcError } from '@percept/contracts';
 import type { DatasetGateway, ReadBatch } from '@percept/gateways';
 import type { Batch, BatchSource } from '@percept/recipes';
 
@@ -92,6 +92,7 @@ export class EpochBatches implements BatchSource {
       augmentation: undefined,
       startBatch,
       limit: samples,
+      imagesDtype: DataType.UINT8,
     };
     const stream = this.#datasets.read(request, { signal });
     this.#open = { epoch, stream, next: startBatch, pending: prefetched(stream) };

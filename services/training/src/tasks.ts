@@ -1,6 +1,6 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
-import { AugmentationLaw } from '@percept/contracts';
+import { AugmentationLaw, DataType } from '@percept/contracts';
 import { DatasetGateway } from '@percept/gateways';
 import { PreActResNet } from '@percept/models';
 import { findRecipe, type TrainedStep, Trainer, type TrainingConfig } from '@percept/recipes';
@@ -123,6 +123,7 @@ class TrainingRun {
       augmentation: undefined,
       startBatch: 0,
       limit: this.#task.testSamples,
+      imagesDtype: DataType.UINT8,
     };
     let right = 0;
     let count = 0;

@@ -2,6 +2,7 @@ import {
   AttackOptions,
   DatasetFormat,
   DatasetImportRequest,
+  DataType,
   encodeTensor,
   fileChunks,
   type ImageSource,
@@ -230,9 +231,9 @@ export const refusedCalls: readonly RefusedCall[] = [
       }),
   },
   {
-    name: 'a batch size of 0 and an unknown split',
+    name: 'a batch size of 0, an unknown split and images of integers',
     code: 'INVALID_ARGUMENT',
-    fields: ['split', 'batch_size'],
+    fields: ['split', 'batch_size', 'images_dtype'],
     call: async (client) =>
       await drain(
         client.dataset.read({
@@ -244,6 +245,7 @@ export const refusedCalls: readonly RefusedCall[] = [
           shuffle: false,
           augmentationLaw: 0,
           startBatch: 0,
+          imagesDtype: DataType.INT32,
         }),
       ),
   },
