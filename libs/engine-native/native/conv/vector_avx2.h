@@ -34,7 +34,24 @@ struct Vector {
   static Float load(const float* p) { return _mm256_loadu_ps(p); }
   static Float load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
   static void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
-  static void store(float* p, Float v, Mask m) { _mm256_maskstore_ps(p, m, v); }
+  // Of the first lanes, never by vmaskmovps: AMD's cores take a dozen cycles for one such store.
+  static void store(float* p, Float v, Mask m) {
+    const int lanes = _mm256_movemask_ps(_mm256_castsi256_ps(m));
+    if (lanes == 0xff) return store(p, v);
+    __m128 rest = _mm256_castps256_ps128(v);
+    if (lanes & 8) {
+      _mm_storeu_ps(p, rest);
+      rest = _mm256_extractf128_ps(v, 1);
+      p += 4;
+    }
+    const int left = lanes & 8 ? lanes >> 4 : lanes;
+    if (left & 2) {
+      _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+      rest = _mm_movehl_ps(rest, rest);
+      p += 2;
+    }
+    if (left == 1 || left == 7) _mm_store_ss(p, rest);
+  }
   static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
   static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
   static Float sub(Float a, Float b) { return _mm256_sub_ps(a, b); }
