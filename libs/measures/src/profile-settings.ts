@@ -33,7 +33,7 @@ export interface NamedSearch {
  * In which order budgets are attacked. A sample broken at a smaller budget is never attacked again.
  * - `ascending`: budget after budget; each begins where the last one ended, so that a budget's steps add to those before it.
  * - `exhaustive`: budget after budget, each on its own, as the paper has it.
- * - `bisect`: per sample, halving the range of budgets between the largest that held and the smallest that broke.
+ * - `bisect`: per sample, narrowing the range of budgets between the largest that held and the smallest that broke.
  */
 export type ProfileStrategy = 'ascending' | 'exhaustive' | 'bisect';
 

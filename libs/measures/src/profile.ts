@@ -147,15 +147,13 @@ class ProfileRun {
     const { grid, attacks } = this.#settings;
     const held = new Int32Array(this.#witnesses.length);
     const largest = grid.length - 1;
-    const rounds = Math.ceil(Math.log2(grid.length)) * attacks.length;
+    const rounds = Math.ceil(Math.log(grid.length) / Math.log(1.5)) * attacks.length;
     // An unbroken sample's upper end lies one past the grid, so that the largest budget is tried too.
     const breaksAt = (index: number): number => this.#witnesses[index]?.budget ?? largest + 1;
     for (let round = 0; ; ) {
       const open = this.#positions((_, index) => breaksAt(index) - (held[index] as number) > 1);
       if (open.length === 0) return;
-      const middles = new Map(
-        open.map((index) => [index, Math.floor(((held[index] as number) + breaksAt(index)) / 2)]),
-      );
+      const middles = new Map(open.map((index) => [index, nextBudget(held[index] as number, breaksAt(index))]));
       for (const attack of attacks) {
         const untouched = open.filter((index) => breaksAt(index) > (middles.get(index) as number));
         const epsilons = untouched.map((index) => grid[middles.get(index) as number] as number);
@@ -360,4 +358,9 @@ class ProfileRun {
       },
     };
   }
+}
+
+/** Where to cut the budgets between one that held and one that broke: at two thirds, for an attack that fails takes all its steps. */
+function nextBudget(held: number, broke: number): number {
+  return held + Math.max(1, Math.floor((2 * (broke - held)) / 3));
 }
