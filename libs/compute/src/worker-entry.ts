@@ -4,6 +4,7 @@ import { flagAwareController, isRaised } from './cancel-flag.js';
 import { TaskCancelledError } from './errors.js';
 import { type TaskContext, Transferring } from './task.js';
 import type { FromWorker, PlainError, ToWorker, WorkerSetup } from './worker-messages.js';
+import { yieldToCalls } from './yield-to-calls.js';
 
 type AnyTask = (input: unknown, context: TaskContext) => unknown;
 type RunMessage = Extract<ToWorker, { type: 'run' }>;
@@ -16,6 +17,8 @@ if (port === null) {
 const controllers = new Map<number, AbortController>();
 
 try {
+  // Before the engine starts threads of its own.
+  yieldToCalls();
   const setup = workerData as WorkerSetup;
   const engine = await selectEngine({
     ...(setup.engine === undefined ? {} : { engine: setup.engine }),

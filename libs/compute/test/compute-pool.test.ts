@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { getPriority } from 'node:os';
 import {
   type ComputePool,
   createComputePool,
@@ -129,6 +130,11 @@ describe('createComputePool', () => {
       },
     );
     await expect(result).rejects.toThrow('listener broke');
+  });
+
+  test.skipIf(process.platform !== 'linux')('lets the threads that answer calls go first', async () => {
+    expect(await pool.run('niceness', {})).toBe(Math.min(19, getPriority() + 10));
+    expect(getPriority()).toBeLessThan(19);
   });
 
   test('does not start what is cancelled before or while it waits', async () => {

@@ -15,6 +15,7 @@ import type { BenchOptions } from '../options.js';
 import { specOf } from '../step-work.js';
 import { percentile } from '../summary.js';
 import { cancelJob, hostServices, registerModel, startTraining } from './hosted-services.js';
+import { load } from './load.js';
 import { scaling } from './scaling.js';
 
 /** What a benchmark of services found: lines for people, numbers for programs. */
@@ -28,6 +29,7 @@ export const serviceBenchmarks: Readonly<Record<string, (options: BenchOptions) 
   'rpc-overhead': rpcOverhead,
   'health-under-load': healthUnderLoad,
   'cancel-latency': cancelLatency,
+  load,
   scaling,
 };
 

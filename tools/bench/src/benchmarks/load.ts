@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { selectEngine } from '@percept/tensor';
+import type { ClientsReport, LoadRole, ProbeReport } from '../load-clients.js';
+import type { BenchOptions } from '../options.js';
+import { percentile } from '../summary.js';
+import { cancelJob, hostServices, registerModel, startTraining } from './hosted-services.js';
+import type { ServiceReport } from './services.js';
+
+const clientCount = 200;
+const probeIntervalMs = 20;
+const sampleIntervalMs = 250;
+const warmUpMs = 10_000;
+const secondsPerRound = 10;
+
+/**
+ * 200 clients, each with a connection of its own, ask for small targeted attacks while an adversarial training runs. Server in this process, clients and
+ * health probe in threads of their own. Tells codes, latencies, those of health, and how memory went after a warm-up.
+ */
+export async function load(options: BenchOptions): Promise<ServiceReport> {
+  await selectEngine({ threads: 1, ...(options.engine ? { engine: options.engine } : {}) });
+  const services = await hostServices(options);
+  const threads: LoadThread<unknown>[] = [];
+  try {
+    await registerModel(services, 'load', options.width);
+    const jobId = await startTraining(services, options);
+    const { address } = services;
+    const clients = new LoadThread<ClientsReport>({ kind: 'clients', address, count: clientCount, model: 'load' });
+    threads.push(clients);
+    await pause(warmUpMs);
+    const prober = new LoadThread<ProbeReport>({ kind: 'probe', address, everyMs: probeIntervalMs });
+    threads.push(prober);
+    const memory: number[] = [];
+    for (const end = performance.now() + options.rounds * secondsPerRound * 1_000; performance.now() < end; ) {
+      memory.push(process.memoryUsage().rss / 2 ** 20);
+      await pause(sampleIntervalMs);
+    }
+    const health = await prober.stop();
+    const { codes, milliseconds } = await clients.stop();
+    await cancelJob(services, jobId);
+    const quarter = Math.ceil(memory.length / 4);
+    const [first, last] = [percentile(memory.slice(0, quarter), 0.5), percentile(memory.slice(-quarter), 0.5)];
+    const at = (values: readonly number[], share: number): string => percentile(values, share).toFixed(1);
+    return {
+      lines: [
+        `${clientCount} clients for ${options.rounds * secondsPerRound} s after ${warmUpMs / 1_000} s of warm-up, width ${options.width}, a training running`,
+        `answers: ${Object.entries(codes)
+          .map(([code, count]) => `${count} ${code}`)
+          .join(', ')}; answered calls median ${at(milliseconds, 0.5)} ms, p99 ${at(milliseconds, 0.99)} ms`,
+        `health: ${health.length} probes, median ${at(health, 0.5)} ms, p99 ${at(health, 0.99)} ms, longest ${at(health, 1)} ms`,
+        `memory (RSS, clients included): ${first.toFixed(0)} MiB in the first quarter, ${last.toFixed(0)} MiB in the last, at most ${percentile(memory, 1).toFixed(0)} MiB`,
+      ],
+      values: {
+        clients: clientCount,
+        ...Object.fromEntries(Object.entries(codes).map(([code, count]) => [`answers${code}`, count])),
+        healthP99Ms: percentile(health, 0.99),
+        healthMaxMs: percentile(health, 1),
+        rssFirstQuarterMiB: first,
+        rssLastQuarterMiB: last,
+      },
+    };
+  } finally {
+    await Promise.all(threads.map((thread) => thread.terminate()));
+    await services.close();
+  }
+}
+
+/** A thread that plays a role until it is stopped, and then reports. */
+class LoadThread<Report> {
+  readonly #worker: Worker;
+  readonly #report: Promise<Report>;
+
+  constructor(role: LoadRole) {
+    this.#worker = new Worker(new URL('../load-clients.js', import.meta.url), { workerData: role });
+    this.#report = once(this.#worker, 'message').then(([report]) => report as Report);
+    // Seen by whoever stops the thread.
+    this.#report.catch(() => undefined);
+  }
+
+  async stop(): Promise<Report> {
+    this.#worker.postMessage('stop');
+    return await this.#report;
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+}
