@@ -37,6 +37,12 @@ export interface ComputePool {
   readonly engine: EngineInfo;
   readonly status: ComputePoolStatus;
   /**
+   * Says early, before anything is prepared for a task, that it would be refused.
+   *
+   * @throws QueueFullError.
+   */
+  checkRoom(priority: TaskPriority): void;
+  /**
    * Runs the task exported under `task` on `input` (plain data, or `transferring(...)` to move its buffers).
    *
    * @throws TaskCancelledError when `signal` fires, QueueFullError when too many tasks wait, UnknownTaskError,

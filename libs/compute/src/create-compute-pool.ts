@@ -1,5 +1,5 @@
 import type { EngineInfo } from '@percept/tensor';
-import type { ComputePool, ComputePoolOptions, ComputePoolStatus, RunOptions } from './compute-pool.js';
+import type { ComputePool, ComputePoolOptions, ComputePoolStatus, RunOptions, TaskPriority } from './compute-pool.js';
 import { ComputeWorker, type TaskCall } from './compute-worker.js';
 import { PoolClosedError, TaskCancelledError, WorkerStartError } from './errors.js';
 import { TaskQueue } from './task-queue.js';
@@ -67,6 +67,10 @@ class ThreadComputePool implements ComputePool {
 
   get status(): ComputePoolStatus {
     return { workers: this.#size, alive: this.#workers.size, busy: this.#busy, waiting: this.#queue.waiting };
+  }
+
+  checkRoom(priority: TaskPriority): void {
+    this.#queue.checkRoom(priority);
   }
 
   async start(): Promise<void> {

@@ -14,13 +14,17 @@ export class TaskQueue<Item> {
     return { interactive: this.#items.interactive.length, job: this.#items.job.length };
   }
 
-  /** @throws QueueFullError. */
-  add(item: Item, priority: TaskPriority): void {
-    const items = this.#items[priority];
-    if (items.length >= this.#limit) {
+  /** @throws QueueFullError where no item of this priority may wait. */
+  checkRoom(priority: TaskPriority): void {
+    if (this.#items[priority].length >= this.#limit) {
       throw new QueueFullError(this.#limit);
     }
-    items.push(item);
+  }
+
+  /** @throws QueueFullError. */
+  add(item: Item, priority: TaskPriority): void {
+    this.checkRoom(priority);
+    this.#items[priority].push(item);
   }
 
   take(): Item | undefined {

@@ -2,8 +2,8 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import path from 'node:path';
 
-/** Steps of niceness; a thread so much nicer gets a tenth of a contended core. */
-const niceness = 10;
+/** Steps of niceness; a thread so much nicer gets a quarter of a contended core. */
+const niceness = 5;
 const lowestPriority = 19;
 
 /**

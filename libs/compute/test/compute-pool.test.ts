@@ -133,7 +133,7 @@ describe('createComputePool', () => {
   });
 
   test.skipIf(process.platform !== 'linux')('lets the threads that answer calls go first', async () => {
-    expect(await pool.run('niceness', {})).toBe(Math.min(19, getPriority() + 10));
+    expect(await pool.run('niceness', {})).toBe(Math.min(19, getPriority() + 5));
     expect(getPriority()).toBeLessThan(19);
   });
 
@@ -199,6 +199,8 @@ describe('a compute pool of its own', () => {
     const held = gate();
     const tasks = [0, 1, 2].map((n) => pool?.run('holdUntil', { flag: held.flag, name: `task ${n}` }));
     await expect(pool.run('add', { a: 1, b: 1 })).rejects.toThrow(QueueFullError);
+    expect(() => pool?.checkRoom('interactive')).toThrow(QueueFullError);
+    expect(() => pool?.checkRoom('job')).not.toThrow();
     expect(await Promise.race([pool.run('add', { a: 1, b: 1 }, { priority: 'job' }), 'waits'])).toBe('waits');
     held.open();
     expect(await Promise.all(tasks)).toEqual(['task 0', 'task 1', 'task 2']);

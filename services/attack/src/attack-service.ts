@@ -1,4 +1,5 @@
 import { type AttackPlan, attackMethods } from '@percept/attacks';
+import type { ComputePool } from '@percept/compute';
 import {
   AttackGoal,
   type AttackMethod,
@@ -22,8 +23,12 @@ import { EventQueue } from './event-queue.js';
 import type { AttackTaskEvent } from './tasks.js';
 
 /** The Attack service: a request is validated in `prepareAttack`, computed in `tasks.ts` and answered by `answerAttack`. */
-export function attackService(dependencies: AttackDependencies, jobs: AttackJobs): MountedService {
+export function attackService(
+  dependencies: AttackDependencies & { readonly pool: ComputePool },
+  jobs: AttackJobs,
+): MountedService {
   const run = async (asked: AttackAsked, context: CallContext) => {
+    dependencies.pool.checkRoom('interactive');
     const prepared = await prepareAttack(asked, dependencies, context);
     const { result, wallSeconds } = await computeAttack(prepared, dependencies.pool, {
       signal: context.signal,
@@ -34,7 +39,10 @@ export function attackService(dependencies: AttackDependencies, jobs: AttackJobs
   return mount(AttackService, {
     targeted: (request, context) => run(targetedAsked(request), context),
     untargeted: (request, context) => run(untargetedAsked(request), context),
-    targetedStream: (request, context) => streamTargeted(request.attack, dependencies, context),
+    targetedStream: async function* (request, context) {
+      dependencies.pool.checkRoom('interactive');
+      yield* streamTargeted(request.attack, dependencies, context);
+    },
     submit: (request) => jobs.submit(request),
     getResult: (request, context) => jobs.result(request, context.signal),
     listMethods: async () => ({ methods: attackMethods.map(methodMessage) }),
