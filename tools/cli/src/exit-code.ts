@@ -1,6 +1,6 @@
 import { PerceptRpcError } from '@percept/contracts';
 import { ConfigError, InsecureListenError } from '@percept/platform';
-import { JobEndedError } from './follow-job.js';
+import { JobEndedError, ServicesGoneError } from './follow-job.js';
 
 /** The exit codes of the command. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, unavailable: 3, cancelled: 130 } as const;
@@ -19,6 +19,7 @@ export function describeError(error: unknown): { message: string; code: number }
   if (error instanceof ConfigError || error instanceof InsecureListenError) {
     return { message: error.message, code: exitCodes.usage };
   }
+  if (error instanceof ServicesGoneError) return { message: error.message, code: exitCodes.unavailable };
   if (error instanceof JobEndedError) return { message: error.message, code: exitCodes.failed };
   if (error instanceof PerceptRpcError) {
     if (error.code === 'INVALID_ARGUMENT') {

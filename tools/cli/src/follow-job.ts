@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Job,
   type JobEvent,
@@ -6,7 +7,7 @@ import {
   PerceptRpcError,
   type ServiceCalls,
 } from '@percept/contracts';
-import type { ProgressLine } from './progress-display.js';
+import { formatDuration, type ProgressLine } from './progress-display.js';
 
 /** A job ended otherwise than by success. */
 export class JobEndedError extends Error {
@@ -25,7 +26,24 @@ export interface ProgressTarget {
   update(key: string, line: ProgressLine): void;
 }
 
-/** Waits for the end of a job, its progress on the display and its events to `onEvent`; reconnects when the stream breaks. @throws JobEndedError. */
+/** The services have not answered for too long; the job itself goes on once they are back. */
+export class ServicesGoneError extends Error {
+  constructor(jobId: string, seconds: number, cause: PerceptRpcError) {
+    super(
+      `the services have not answered for ${formatDuration(seconds)} (${cause.message}); job ${jobId} goes on when they are started again: percept jobs watch ${jobId}`,
+      { cause },
+    );
+    this.name = 'ServicesGoneError';
+  }
+}
+
+const defaultPatienceMs = 120_000;
+const betweenAttemptsMs = 1_000;
+
+/**
+ * Waits for the end of a job, its progress on the display and its events to `onEvent`; connects again when the stream breaks, and says so.
+ * @throws JobEndedError, or ServicesGoneError when nothing has answered for `patienceMs`.
+ */
 export async function followJob(
   jobs: ServiceCalls<typeof JobsService>,
   jobId: string,
@@ -33,22 +51,30 @@ export async function followJob(
   display: ProgressTarget,
   signal: AbortSignal,
   onEvent: (event: JobEvent) => void = () => undefined,
+  patienceMs: number = defaultPatienceMs,
 ): Promise<Job> {
   let after = 0;
+  let fraction = 0;
+  let answeredAt = performance.now();
   for (;;) {
     try {
       for await (const { event } of jobs.watch({ jobId, afterSequence: after, follow: true }, { signal })) {
         if (event === undefined) continue;
         after = Math.max(after, event.sequence);
+        answeredAt = performance.now();
+        if (event.event?.$case === 'progress') ({ fraction } = event.event.value);
         show(event, label, jobId, display);
         onEvent(event);
       }
     } catch (error) {
       if (!(error instanceof PerceptRpcError) || error.code !== 'UNAVAILABLE') throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      signal.throwIfAborted();
+      display.update(jobId, { label, fraction, note: 'the services do not answer, trying again', state: 'waiting' });
+      const silentMs = performance.now() - answeredAt;
+      if (silentMs >= patienceMs) throw new ServicesGoneError(jobId, silentMs / 1_000, error);
+      await delay(Math.min(betweenAttemptsMs, patienceMs - silentMs), undefined, { signal });
       continue;
     }
+    answeredAt = performance.now();
     const { job } = await jobs.get({ jobId }, { signal });
     if (job === undefined) throw new TypeError('Jobs.Get answered without a job');
     if (job.state === JobState.SUCCEEDED) {
