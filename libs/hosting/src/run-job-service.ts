@@ -4,7 +4,9 @@ import { GarbageDuty, JobQueue, JobRepository, jobDependencies, jobsService } fr
 import {
   type Closable,
   closeAll,
+  createMetrics,
   loadServiceSecurity,
+  type Metrics,
   runProcess,
   type Security,
   startService,
@@ -23,6 +25,7 @@ export interface JobServiceEnvironment {
   readonly workers: number;
   readonly threads: number;
   readonly leaseMs: number;
+  readonly metrics: Metrics;
   readonly onError: (error: unknown) => void;
 }
 
@@ -55,6 +58,7 @@ export async function runJobService({
       const onError = (error: unknown): void => log.error({ err: error }, 'a background task failed');
       const security = await loadServiceSecurity(config);
       const owned: Closable[] = [];
+      const metrics = createMetrics();
       try {
         const store = await openStore({
           kind: 's3',
@@ -74,6 +78,7 @@ export async function runJobService({
           workers: config.workers,
           threads: config.threads,
           leaseMs: config.lease * 1_000,
+          metrics,
           onError,
           ...(config.engine === undefined ? {} : { engine: config.engine }),
         });
@@ -87,6 +92,7 @@ export async function runJobService({
           port: config.port,
           security: security.server,
           metricsPort: config.metricsPort,
+          metrics,
           drainMs: config.drainMs,
           logger: log,
           services: workerOnly ? [] : [...parts.services, jobs],

@@ -23,7 +23,7 @@ import {
 import { JobEventLog } from './job-event-log.js';
 import type { HandlerProgress, JobContext, JobHandler } from './job-handler.js';
 import { checkpointKey, eventsKey } from './job-keys.js';
-import type { JobRecord } from './job-record.js';
+import type { JobRecord, JobStateName } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 import { RateEstimator } from './rate-estimator.js';
 
@@ -68,6 +68,7 @@ export class JobExecution {
   #recordWrittenAt = performance.now();
   #hasNewCheckpoint = false;
   #pulsing: Promise<void> | undefined;
+  #leftAs: JobStateName | undefined;
 
   constructor(record: JobRecord, options: ExecutionOptions) {
     this.#record = record;
@@ -81,6 +82,11 @@ export class JobExecution {
 
   get jobId(): string {
     return this.#record.id;
+  }
+
+  /** The state in which this attempt left the job; undefined while it runs and where another worker has the job. */
+  get leftAs(): JobStateName | undefined {
+    return this.#leftAs;
   }
 
   /** Stops the handler so that another worker goes on. */
@@ -288,6 +294,7 @@ export class JobExecution {
     if (record.attempt !== this.#record.attempt || record.state === 'RUNNING') {
       return { verdict: 'leave' };
     }
+    this.#leftAs = record.state;
     // Not kept in the log: it follows from the record.
     await publishJobEvent(this.#options.bus, stateEvent(record)).catch(this.#options.onError);
     return record.state === 'QUEUED' ? { verdict: 'nak', delayMs: retryDelayMs } : { verdict: 'ack' };

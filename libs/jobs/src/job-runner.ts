@@ -5,7 +5,7 @@ import { CANCEL_KIND, eventSequence, publishJobEvent, stateEvent } from './job-e
 import { type ExecutionOptions, JobExecution, remainingLeaseMs } from './job-execution.js';
 import type { JobHandler } from './job-handler.js';
 import { JOB_PRIORITIES, type JobPriority, queueOf } from './job-priority.js';
-import { isTerminal, type JobRecord } from './job-record.js';
+import { isTerminal, type JobRecord, type JobStateName } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 
 export interface JobRunnerOptions {
@@ -21,6 +21,8 @@ export interface JobRunnerOptions {
   readonly leaseMs?: number;
   /** Crashes and retries without a new checkpoint between them before a job fails. Default 5. */
   readonly maxSetbacks?: number;
+  /** Told of every attempt that begins; the function it returns is told the state in which the attempt left the job, or LOST. */
+  readonly observe?: (kind: string) => (state: JobStateName | 'LOST') => void;
   /** Receives errors that are not the job's own end: lost connections, failed handlers. Default: standard error. */
   readonly onError?: (error: unknown) => void;
 }
@@ -127,9 +129,11 @@ export class JobRunner {
     if (this.#closing.signal.aborted) {
       execution.handBack();
     }
+    const ended = this.#options.observe?.(record.kind);
     try {
       return await execution.run(handler);
     } finally {
+      ended?.(execution.leftAs ?? 'LOST');
       this.#executions.delete(execution);
     }
   }

@@ -14,13 +14,14 @@ import {
   JobQuotaError,
   type JobRecord,
   JobRetryError,
+  type JobRunnerOptions,
   jobsService,
   RequestIdReusedError,
   startJobRunner,
   watchJob,
 } from '@percept/jobs';
-import { createLogger, startService } from '@percept/platform';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createLogger, createMetrics, startService } from '@percept/platform';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Process, type World, worlds } from './job-worlds.js';
 
 const RESULT: JobResult = JobResult.fromPartial({
@@ -75,7 +76,7 @@ describe.each(worlds)('jobs in the $name form', (form) => {
   function work(
     kind: string,
     handler: JobHandler,
-    options: { leaseMs?: number; maxSetbacks?: number; in?: Process } = {},
+    options: Pick<JobRunnerOptions, 'leaseMs' | 'maxSetbacks' | 'observe'> & { in?: Process } = {},
   ) {
     const { bus, repository } = options.in ?? process;
     const runner = startJobRunner({
@@ -406,6 +407,30 @@ describe.each(worlds)('jobs in the $name form', (form) => {
       attempt: 2,
       error: { message: 'the data service is away' },
     });
+  });
+
+  test('counts attempts by the state in which they leave the job', async () => {
+    const kind = freshKind();
+    const { registry, jobStarted } = createMetrics();
+    let attempts = 0;
+    work(
+      kind,
+      async () => {
+        attempts += 1;
+        if (attempts === 1) throw new JobRetryError('not yet');
+        return RESULT;
+      },
+      { observe: jobStarted },
+    );
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await watched(id);
+    await vi.waitFor(async () => {
+      const lines = await registry.metrics();
+      expect(lines).toContain(`percept_job_attempts_total{kind="${kind}",state="QUEUED"} 1`);
+      expect(lines).toContain(`percept_job_attempts_total{kind="${kind}",state="SUCCEEDED"} 1`);
+      expect(lines).toContain(`percept_job_attempt_seconds_count{kind="${kind}"} 2`);
+      expect(lines).toContain(`percept_jobs_running{kind="${kind}"} 0`);
+    }, 5_000);
   });
 
   test('gives up a job that takes its workers down', async () => {

@@ -3,6 +3,7 @@ import { type ComputePool, createComputePool, type RunOptions } from '@percept/c
 import type { ClientSecurity } from '@percept/contracts';
 import { computeDependency, DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, ShardGathering, ShardWorker, startJobRunner } from '@percept/jobs';
+import type { Metrics } from '@percept/platform';
 import type { Store } from '@percept/store';
 import { type EngineName, engineFingerprint } from '@percept/tensor';
 import { AttackJobs, attackJobKind } from './attack-jobs.js';
@@ -21,6 +22,8 @@ export interface StartAttackOptions {
   readonly threads: number;
   /** How long a job and a shard count as alive without a sign of their worker. Default 30,000. */
   readonly leaseMs?: number;
+  /** Where jobs are counted. Default: nowhere. */
+  readonly metrics?: Pick<Metrics, 'jobStarted'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -56,6 +59,7 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
       });
       runner = startJobRunner({
         ...lease,
+        ...(options.metrics ? { observe: options.metrics.jobStarted } : {}),
         repository,
         bus,
         handlers: {

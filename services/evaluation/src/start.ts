@@ -11,6 +11,7 @@ import {
   ShardWorker,
   startJobRunner,
 } from '@percept/jobs';
+import type { Metrics } from '@percept/platform';
 import type { Store } from '@percept/store';
 import { type EngineName, engineFingerprint } from '@percept/tensor';
 import { EvaluationJobs, evaluationJobKinds } from './evaluation-jobs.js';
@@ -30,6 +31,8 @@ export interface StartEvaluationOptions {
   readonly threads: number;
   /** How long a job and a shard count as alive without a sign of their worker. Default 30,000. */
   readonly leaseMs?: number;
+  /** Where jobs are counted. Default: nowhere. */
+  readonly metrics?: Pick<Metrics, 'jobStarted'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -79,7 +82,14 @@ export async function startEvaluation(options: StartEvaluationOptions): Promise<
           pool.run(task, input, { ...how, priority: priority === 'interactive' ? 'interactive' : 'job' }),
       });
       const handlers = Object.fromEntries(evaluationJobKinds.map((kind) => [kind, handle(kind)]));
-      runner = startJobRunner({ repository, bus, handlers, onError: options.onError, ...lease });
+      runner = startJobRunner({
+        repository,
+        bus,
+        handlers,
+        onError: options.onError,
+        ...lease,
+        ...(options.metrics ? { observe: options.metrics.jobStarted } : {}),
+      });
     },
     close: async () => {
       await runner?.close();

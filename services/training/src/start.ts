@@ -3,6 +3,7 @@ import { createComputePool } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
 import { computeDependency, DatasetGateway, type Endpoints, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
+import type { Metrics } from '@percept/platform';
 import type { Store } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
 import { trainingJob, trainingJobKind } from './job-training.js';
@@ -24,6 +25,8 @@ export interface StartTrainingOptions {
   readonly threads: number;
   /** How long a job counts as alive without a sign of its worker. Default 30,000. */
   readonly leaseMs?: number;
+  /** Where jobs are counted. Default: nowhere. */
+  readonly metrics?: Pick<Metrics, 'jobStarted'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -53,6 +56,7 @@ export async function startTraining(options: StartTrainingOptions): Promise<Serv
     dependencies: [computeDependency(pool)],
     start: () => {
       runner ??= startJobRunner({
+        ...(options.metrics ? { observe: options.metrics.jobStarted } : {}),
         repository,
         bus,
         handlers: { [trainingJobKind]: (context) => trainingJob(context, dependencies) },
