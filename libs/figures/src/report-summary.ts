@@ -4,7 +4,7 @@ import { budgetsOf, pointAtTrainingBudget, type ReportData, type ReportModel } f
 const strategies: Readonly<Record<string, string>> = {
   exhaustive: 'every budget of the grid on its own',
   ascending: 'budget after budget, each beginning where the last one ended',
-  bisect: 'per image, halving the range of budgets between the largest that held and the smallest that broke it',
+  bisect: 'per image, narrowing the range of budgets between the largest that held and the smallest that broke it',
 };
 
 /** What a run shows and what it does not show, one plain sentence each. */
