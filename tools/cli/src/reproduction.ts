@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   AttackOptions,
   DatasetSelection,
@@ -51,9 +52,12 @@ export class Reproduction {
     const { dataset } = await this.#client.dataset.get({ name: this.#preset.dataset }, { signal: this.#signal });
     if (!dataset?.available)
       throw new UsageError(`the data set ${this.#preset.dataset} is not there yet: ${dataset?.source ?? ''}`);
-    const models = await this.#trainAll();
+    const report = this.#reportSpec(await this.#trainAll());
     const { job } = await this.#client.evaluation.submit(
-      { requestId: this.#requestId('report'), evaluation: { $case: 'report', value: this.#reportSpec(models) } },
+      {
+        requestId: this.#requestId('report', ReportSpec.encode(report).finish()),
+        evaluation: { $case: 'report', value: report },
+      },
       { signal: this.#signal },
     );
     const ended = await this.#follow('evaluation', job as Job, 'report');
@@ -110,7 +114,7 @@ export class Reproduction {
       ...(teacher ? { teacher: { reference: { $case: 'registered', value: teacher } } } : {}),
     });
     const { job } = await this.#client.training.submit(
-      { requestId: this.#requestId(part), spec },
+      { requestId: this.#requestId(part, TrainingSpec.encode(spec).finish()), spec },
       { signal: this.#signal },
     );
     const submitted = job as Job;
@@ -145,8 +149,10 @@ export class Reproduction {
     this.#display.showLast({ label: 'all', note: '', state: overall.fraction >= 1 ? 'done' : 'running', ...overall });
   }
 
-  #requestId(part: string): string {
-    return `reproduce-${this.#preset.name}-${this.#seed}-${part}${this.#suffix}`;
+  /** The same for the same job, so that an interrupted run goes on; another where the preset has changed since. */
+  #requestId(part: string, spec: Uint8Array): string {
+    const digest = createHash('sha256').update(spec).digest('hex').slice(0, 8);
+    return `reproduce-${this.#preset.name}-${this.#seed}-${part}-${digest}${this.#suffix}`;
   }
 
   #reportSpec(models: ReadonlyMap<string, string>): ReportSpec {

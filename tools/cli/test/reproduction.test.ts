@@ -10,6 +10,11 @@ import { Reproduction } from '../src/reproduction.js';
 
 const quickstart = reproducePresets.find(({ name }) => name === 'quickstart') as ReproducePreset;
 
+/** What a report says of its models' weights and smoothness. */
+interface MeasuredModels {
+  readonly models: readonly { readonly digest: string; readonly smoothness: { readonly samples: number } }[];
+}
+
 /** The quickstart on so few digits that nothing is learnt, but every part has its turn. */
 const tiny: ReproducePreset = {
   ...quickstart,
@@ -60,11 +65,11 @@ describe('the whole experiment, over the real services', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('ends with a report of every recipe with its figures, and uses what is there when it is run again', {
+  it('ends with a report of every recipe with its figures, uses what is there when it is run again, and measures anew what has changed', {
     timeout: 600_000,
   }, async () => {
-    const run = (out: string): Promise<string> =>
-      new Reproduction(client, tiny, 0, '', signal).run(path.join(folder, out));
+    const run = (out: string, preset = tiny): Promise<string> =>
+      new Reproduction(client, preset, 0, '', signal).run(path.join(folder, out));
     const page = await run('first');
     expect(await readFile(page, 'utf8')).toContain('figure');
     const first = await readFile(path.join(folder, 'first', 'report.json'));
@@ -75,10 +80,15 @@ describe('the whole experiment, over the real services', () => {
       expect(accuracies).toEqual([...accuracies].sort((a, b) => b - a));
     }
     const figures = await readdir(path.join(folder, 'first', 'figures'));
-    for (const figure of ['figure-1-1', 'figure-4-1', 'figure-4-2'])
+    for (const figure of ['figure-1-1', 'figure-4-1', 'figure-4-2', 'figure-recognizability'])
       expect(figures).toEqual(expect.arrayContaining([`${figure}.png`, `${figure}.svg`]));
     await run('second');
     expect((await readFile(path.join(folder, 'second', 'report.json'))).equals(first)).toBe(true);
+    await run('third', { ...tiny, smoothnessSamples: 3 });
+    const third = JSON.parse(await readFile(path.join(folder, 'third', 'report.json'), 'utf8')) as MeasuredModels;
+    const before = JSON.parse(first.toString()) as MeasuredModels;
+    expect(third.models.map(({ digest }) => digest)).toEqual(before.models.map(({ digest }) => digest));
+    expect(third.models.map(({ smoothness }) => smoothness.samples)).toEqual(third.models.map(() => 3));
     expect(warnings).toEqual([]);
   });
 });
