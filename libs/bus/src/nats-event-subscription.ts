@@ -1,4 +1,4 @@
-import type { ConsumerMessages, JetStreamClient, JetStreamManager } from 'nats';
+import type { Consumer, ConsumerMessages, JetStreamClient, JetStreamManager } from 'nats';
 import type { EventFilter, ReceivedEvent, SubscribeOptions, SubscriptionStart } from './bus.js';
 import { fromCloudEventMessage } from './cloud-event-headers.js';
 import { EVENTS_STREAM } from './nats-streams.js';
@@ -25,7 +25,7 @@ export async function subscribeNatsEvents(
     expires: PULL_EXPIRES_MS,
     idle_heartbeat: IDLE_HEARTBEAT_MS,
   });
-  return follow(messages, options.signal);
+  return follow(consumer, messages, options.signal);
 }
 
 async function startSequence(jsm: JetStreamManager, start: SubscriptionStart): Promise<number> {
@@ -39,7 +39,11 @@ async function startSequence(jsm: JetStreamManager, start: SubscriptionStart): P
   return start.after + 1;
 }
 
-async function* follow(messages: ConsumerMessages, signal: AbortSignal): AsyncGenerator<ReceivedEvent, void, void> {
+async function* follow(
+  consumer: Consumer,
+  messages: ConsumerMessages,
+  signal: AbortSignal,
+): AsyncGenerator<ReceivedEvent, void, void> {
   const stop = () => messages.stop();
   signal.addEventListener('abort', stop, { once: true });
   try {
@@ -55,5 +59,7 @@ async function* follow(messages: ConsumerMessages, signal: AbortSignal): AsyncGe
   } finally {
     signal.removeEventListener('abort', stop);
     messages.stop();
+    // Nobody waits for this: a server that is away now drops the consumer by itself, five minutes later.
+    consumer.delete().catch(() => undefined);
   }
 }
