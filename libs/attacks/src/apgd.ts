@@ -3,7 +3,7 @@ import { pixelBox } from './box.js';
 import { type Aim, judge, type LossName } from './losses.js';
 import { createMomentumStepper } from './momentum-step.js';
 import { norm } from './norms.js';
-import { type Projection, projectBallAndBox } from './project.js';
+import { type Projection, projectBallAndBox } from './project-ball-and-box.js';
 import type { Search, SearchPart, SearchProblem } from './search.js';
 import { uniformInBall } from './uniform-in-ball.js';
 

@@ -1,16 +1,11 @@
-import type { AttackHooks } from './attack-hooks.js';
-import type { AttackResult } from './attack-result.js';
 import type { Goal } from './goal.js';
-import { pgd } from './pgd.js';
 import { type PgdOptions, resolvePgdOptions, validatePgdOptions } from './pgd-options.js';
-import { searchAttack } from './search-attack.js';
 import {
   resolveSearchOptions,
   type SearchMethod,
   type SearchOptions,
   validateSearchOptions,
 } from './search-options.js';
-import { type AttackedModel, NoGradientsError } from './search-run.js';
 import { type ImageInputs, validateAttack, validateInputs } from './validate-attack.js';
 import type { Violation } from './violations.js';
 
@@ -43,20 +38,4 @@ export function validatePlan(plan: AttackPlan, inputs: ImageInputs): Violation[]
   return plan.kind === 'pgd'
     ? validateAttack({ ...inputs, options: plan.options })
     : [...validatePlanOptions(plan, inputs.goal.kind, inputs.classes), ...validateInputs(inputs)];
-}
-
-/** Carries out a plan. Inputs, result and errors as `pgd`'s and `searchAttack`'s. */
-export async function runAttack(
-  attacked: AttackedModel,
-  plan: AttackPlan,
-  images: Float32Array,
-  goal: Goal,
-  sampleIds: Int32Array,
-  hooks: AttackHooks = {},
-): Promise<AttackResult> {
-  if (plan.kind === 'search') {
-    return await searchAttack(attacked, plan.method, images, goal, sampleIds, plan.options, hooks);
-  }
-  if (attacked.kind === 'scores') throw new NoGradientsError();
-  return await pgd(attacked.model, images, goal, sampleIds, plan.options, hooks);
 }

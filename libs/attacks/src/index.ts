@@ -5,7 +5,6 @@ export {
   type AttackPlan,
   type PartialAttackPlan,
   resolveAttackPlan,
-  runAttack,
   validatePlan,
   validatePlanOptions,
 } from './attack-plan.js';
@@ -28,8 +27,9 @@ export {
   validatePgdOptions,
 } from './pgd-options.js';
 export { createStepper, type StepOutcome, type Stepper } from './pgd-step.js';
-export { type Projection, projectBallAndBox } from './project.js';
+export { type Projection, projectBallAndBox } from './project-ball-and-box.js';
 export { roundTo8Bits } from './round-to-8-bits.js';
+export { runAttack } from './run-attack.js';
 export { finiteScores, modelScorer, type Scorer } from './scorer.js';
 export { judgedLoss, searchAttack } from './search-attack.js';
 export {

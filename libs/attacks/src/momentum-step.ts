@@ -1,6 +1,6 @@
 import { pixelBox } from './box.js';
 import { linfBounds } from './pgd-step.js';
-import { type Projection, projectBallAndBox } from './project.js';
+import { type Projection, projectBallAndBox } from './project-ball-and-box.js';
 import { steepestStep } from './steepest-step.js';
 
 /** Moves an iterate by a projected steepest step of `length`, weighed with the move before: weight 1 takes the step alone. */

@@ -1,5 +1,5 @@
 import type { LossName } from './losses.js';
-import type { Projection } from './project.js';
+import type { Projection } from './project-ball-and-box.js';
 import type { Violation } from './violations.js';
 
 /** The length of one step: in pixel units of [0, 1], or as a fraction of epsilon. */

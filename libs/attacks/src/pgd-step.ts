@@ -2,7 +2,7 @@ import { type Box, pixelBox, unboundedBox } from './box.js';
 import { boxAwareL1Step } from './box-aware-l1-step.js';
 import { roundTowardCentre } from './float32-toward.js';
 import type { PgdOptions } from './pgd-options.js';
-import { projectBallAndBox } from './project.js';
+import { projectBallAndBox } from './project-ball-and-box.js';
 import { steepestStep } from './steepest-step.js';
 
 /** What one step did to an iterate. */

@@ -1,4 +1,4 @@
-import type { Projection } from './project.js';
+import type { Projection } from './project-ball-and-box.js';
 import type { Violation } from './violations.js';
 
 /** The attacks that search image by image, beside PGD and its relatives. */

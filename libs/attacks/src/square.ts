@@ -3,7 +3,7 @@ import { pixelBox } from './box.js';
 import { type Aim, judge } from './losses.js';
 import { norm } from './norms.js';
 import { linfBounds } from './pgd-step.js';
-import { projectBallAndBox } from './project.js';
+import { projectBallAndBox } from './project-ball-and-box.js';
 import type { Pass, Search, SearchProblem } from './search.js';
 import { bump, type Corner, changedShare, randomCorner, randomSign } from './square-windows.js';
 

@@ -1,6 +1,6 @@
 import { pixelBox, unboundedBox } from './box.js';
 import type { PgdOptions } from './pgd-options.js';
-import { projectBallAndBox } from './project.js';
+import { projectBallAndBox } from './project-ball-and-box.js';
 import { startStream } from './random.js';
 import { uniformInBall } from './uniform-in-ball.js';
 

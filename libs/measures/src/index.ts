@@ -16,6 +16,7 @@ export {
   scoreLabelling,
 } from './labelling-set.js';
 export { ledgerFromTensors, ledgerToTensors, MalformedLedgerError } from './ledger-tensors.js';
+export { checkLemma, type LemmaCheck, lemmaTolerance } from './lemma-c1.js';
 export { type LocalLipschitzOptions, localLipschitz } from './local-lipschitz.js';
 export { type LogitJacobian, logitJacobian } from './logit-jacobian.js';
 export { comparePaired, mcNemarExact, type PairedComparison } from './paired-comparison.js';
@@ -45,9 +46,6 @@ export {
 export { type CurvePoint, robustAccuracyCurve, robustPerClass } from './robust-accuracy-curve.js';
 export { type Samples, selectSamples, shardSamples } from './samples.js';
 export {
-  checkLemma,
-  type LemmaCheck,
-  lemmaTolerance,
   type SampleSmoothness,
   type Smoothness,
   type SmoothnessOptions,

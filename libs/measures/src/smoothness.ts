@@ -2,6 +2,7 @@ import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import { dualExponent, norm } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
 import { centredGradients } from './fisher-rows.js';
+import { checkLemma, type LemmaCheck } from './lemma-c1.js';
 import { logitJacobian } from './logit-jacobian.js';
 import { type Samples, valuesPerImage } from './samples.js';
 import { type SmoothnessEstimates, smoothnessEstimates } from './smoothness-estimates.js';
@@ -20,13 +21,6 @@ export interface SampleSmoothness {
   readonly jacobianFrobeniusSquared: number;
   /** The spectral norm ||J||_2. */
   readonly jacobianSpectralNorm: number;
-}
-
-/** Lemma C.1 as a self-check: 2,inf^2 <= lambda_max <= Frobenius^2, and ||F_f^(1/2) J||_F >= ||J||_F. */
-export interface LemmaCheck {
-  readonly holds: boolean;
-  /** The largest relative excess of a left side over its right side; at most 1e-4 where the chain holds. */
-  readonly worstExcess: number;
 }
 
 /** Smoothness of a model on samples. */
@@ -57,9 +51,6 @@ export interface SmoothnessOptions {
   readonly signal?: AbortSignal;
   onProgress?(done: number, total: number): void;
 }
-
-/** The relative tolerance of Lemma C.1's self-check. */
-export const lemmaTolerance = 1e-4;
 
 /**
  * Measures the paper's smoothness quantities exactly, from the logits' Jacobian (one backward pass per class and batch) in float64.
@@ -148,21 +139,6 @@ export function sampleSmoothness(
     jacobianFrobeniusSquared: trace(jacobian, classes),
     jacobianSpectralNorm: Math.sqrt(Math.max(0, largestEigenvalue(jacobian, classes))),
   };
-}
-
-/** Checks Lemma C.1 on every sample, to `lemmaTolerance` of the right side. */
-export function checkLemma(samples: readonly SampleSmoothness[]): LemmaCheck {
-  let worstExcess = Number.NEGATIVE_INFINITY;
-  const atMost = (left: number, right: number): void => {
-    const excess = right > 0 ? left / right - 1 : left > 0 ? Number.POSITIVE_INFINITY : 0;
-    worstExcess = Math.max(worstExcess, excess);
-  };
-  for (const sample of samples) {
-    atMost(sample.fimTwoInfinitySquared, sample.fimLargestEigenvalue);
-    atMost(sample.fimLargestEigenvalue, sample.fimFrobeniusSquared);
-    atMost(sample.jacobianFrobeniusSquared, sample.fimFrobeniusSquared);
-  }
-  return { holds: worstExcess <= lemmaTolerance, worstExcess };
 }
 
 /** The probabilities of the row of `classes` logits at `offset`, in float64. */

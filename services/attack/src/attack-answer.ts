@@ -8,10 +8,44 @@ import {
   encodeTensor,
   type ImageOutcome,
 } from '@percept/contracts';
-import { describeAttack } from '@percept/messages';
+import { describeAttack, modelSpecOf } from '@percept/messages';
+import type { Computing } from './compute-attack.js';
+import type { PreparedAttack } from './validate-attack-call.js';
+
+/** The contract's answer to a computed attack. */
+export function answerAttack(
+  prepared: PreparedAttack,
+  result: DomainResult,
+  pool: Computing,
+  wallSeconds: number,
+): AttackResult {
+  const { fetched, resolved, goal, plan, asked } = prepared;
+  const spec = modelSpecOf(fetched.model.spec);
+  return resultMessage({
+    result,
+    goal,
+    sampleIds: resolved.sampleIds,
+    labels: resolved.labels,
+    originals: resolved.images,
+    inputShape: [spec.height, spec.widthPixels, spec.channels],
+    method: asked.options?.method ?? '',
+    plan,
+    execution: {
+      modelDigest: fetched.model.digest,
+      modelId: fetched.model.id,
+      engine: pool.engine,
+      dtype: 'float32',
+      wallSeconds,
+      gradientImageSteps: result.cost.gradientImageSteps,
+      forwardImagePasses: result.cost.forwardImagePasses,
+    },
+    omitImages: asked.omitImages,
+    includeOriginals: asked.includeOriginals,
+  });
+}
 
 /** Everything an answer is made of. */
-export interface AnswerParts {
+interface AnswerParts {
   readonly result: DomainResult;
   readonly goal: Goal;
   readonly sampleIds: Int32Array;
@@ -26,7 +60,7 @@ export interface AnswerParts {
 }
 
 /** The contract's answer to an attack call: images, one outcome per image in the order given, a summary and how it was computed. */
-export function attackAnswer(parts: AnswerParts): AttackResult {
+function resultMessage(parts: AnswerParts): AttackResult {
   const { result, inputShape } = parts;
   const shape = [parts.sampleIds.length, ...inputShape];
   return {

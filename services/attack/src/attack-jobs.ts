@@ -15,14 +15,9 @@ import {
 import { type JobContext, type JobQueue, type JobRepository, toJob } from '@percept/jobs';
 import { Violations } from '@percept/platform';
 import { ConditionFailedError, findObject, type Store } from '@percept/store';
-import {
-  type AttackAsked,
-  type AttackDependencies,
-  answerAttack,
-  type Computing,
-  computeAttack,
-  prepareAttack,
-} from './attack-call.js';
+import { answerAttack } from './attack-answer.js';
+import { type AttackDependencies, type Computing, computeAttack } from './compute-attack.js';
+import { type AttackAsked, prepareAttack } from './validate-attack-call.js';
 
 /** The kind of attack jobs. */
 export const attackJobKind = 'attack';

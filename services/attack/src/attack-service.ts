@@ -10,19 +10,14 @@ import {
   ParameterType,
 } from '@percept/contracts';
 import { type CallContext, type MountedService, mount, Violations } from '@percept/platform';
-import { snapshotMessage } from './attack-answer.js';
-import {
-  type AttackAsked,
-  type AttackDependencies,
-  answerAttack,
-  computeAttack,
-  prepareAttack,
-} from './attack-call.js';
+import { answerAttack, snapshotMessage } from './attack-answer.js';
 import type { AttackJobs } from './attack-jobs.js';
+import { type AttackDependencies, computeAttack } from './compute-attack.js';
 import { EventQueue } from './event-queue.js';
 import type { AttackTaskEvent } from './tasks.js';
+import { type AttackAsked, prepareAttack } from './validate-attack-call.js';
 
-/** The Attack service: a request is validated in `prepareAttack`, computed in `tasks.ts` and answered by `answerAttack`. */
+/** The Attack service: a request is validated by `prepareAttack`, computed by `computeAttack` and answered by `answerAttack`. */
 export function attackService(
   dependencies: AttackDependencies & { readonly pool: ComputePool },
   jobs: AttackJobs,

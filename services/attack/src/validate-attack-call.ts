@@ -1,25 +1,9 @@
-import {
-  type AttackPlan,
-  type AttackResult as DomainResult,
-  type Goal,
-  resolveAttackPlan,
-  validatePlan,
-} from '@percept/attacks';
-import type { ComputePool } from '@percept/compute';
-import type {
-  AttackOptions,
-  AttackResult,
-  CallOptions,
-  ImageSource,
-  LabelSource,
-  ModelReference,
-} from '@percept/contracts';
+import { type AttackPlan, type Goal, resolveAttackPlan, validatePlan } from '@percept/attacks';
+import type { AttackOptions, CallOptions, ImageSource, LabelSource, ModelReference } from '@percept/contracts';
 import type { DatasetGateway, FetchedModel, ModelGateway } from '@percept/gateways';
-import { askedAttack, modelSpecOf, modelWeightsOf } from '@percept/messages';
+import { askedAttack, modelSpecOf } from '@percept/messages';
 import { Violations } from '@percept/platform';
-import { attackAnswer } from './attack-answer.js';
 import { type ResolvedImages, resolveImages } from './resolve-images.js';
-import type { AttackTask, AttackTaskEvent } from './tasks.js';
 
 /** What targeted and untargeted calls have in common. */
 export interface AttackAsked {
@@ -33,14 +17,10 @@ export interface AttackAsked {
   readonly includeOriginals: boolean;
 }
 
-/** Runs tasks of `tasks.ts`, here or in other processes. */
-export type Computing = Pick<ComputePool, 'engine' | 'run'>;
-
-/** Where an attack gets what it needs. */
-export interface AttackDependencies {
+/** Where an attack's inputs come from. */
+export interface AttackSources {
   readonly models: ModelGateway;
   readonly datasets: DatasetGateway;
-  readonly pool: Computing;
 }
 
 /** A validated attack, ready to be computed. */
@@ -62,7 +42,7 @@ const predictions = 2;
  */
 export async function prepareAttack(
   asked: AttackAsked,
-  { models, datasets }: Pick<AttackDependencies, 'models' | 'datasets'>,
+  { models, datasets }: AttackSources,
   call: CallOptions,
   imageLimit?: number,
 ): Promise<PreparedAttack> {
@@ -138,61 +118,4 @@ function contractField(field: string): string {
     .replace(/^labels\b/, 'images.inline.labels')
     .replace(/^sampleIds\b/, 'images.inline.sample_ids')
     .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-/** Computes a prepared attack in a compute worker. */
-export async function computeAttack(
-  prepared: PreparedAttack,
-  pool: Computing,
-  how: { signal: AbortSignal; priority: 'interactive' | 'job'; onEvent?: (event: AttackTaskEvent) => void },
-): Promise<{ result: DomainResult; wallSeconds: number }> {
-  const { fetched, resolved, goal, plan } = prepared;
-  const task: AttackTask = {
-    model: modelWeightsOf(fetched.model, fetched.weights),
-    images: resolved.images,
-    goal,
-    sampleIds: resolved.sampleIds,
-    plan,
-    streamSnapshots: how.onEvent !== undefined,
-  };
-  const started = performance.now();
-  const { onEvent } = how;
-  const result = await pool.run<DomainResult>('attack', task, {
-    signal: how.signal,
-    priority: how.priority,
-    ...(onEvent ? { onProgress: (event: unknown) => onEvent(event as AttackTaskEvent) } : {}),
-  });
-  return { result, wallSeconds: (performance.now() - started) / 1000 };
-}
-
-/** The contract's answer to a computed attack. */
-export function answerAttack(
-  prepared: PreparedAttack,
-  result: DomainResult,
-  pool: Computing,
-  wallSeconds: number,
-): AttackResult {
-  const { fetched, resolved, goal, plan, asked } = prepared;
-  const spec = modelSpecOf(fetched.model.spec);
-  return attackAnswer({
-    result,
-    goal,
-    sampleIds: resolved.sampleIds,
-    labels: resolved.labels,
-    originals: resolved.images,
-    inputShape: [spec.height, spec.widthPixels, spec.channels],
-    method: asked.options?.method ?? '',
-    plan,
-    execution: {
-      modelDigest: fetched.model.digest,
-      modelId: fetched.model.id,
-      engine: pool.engine,
-      dtype: 'float32',
-      wallSeconds,
-      gradientImageSteps: result.cost.gradientImageSteps,
-      forwardImagePasses: result.cost.forwardImagePasses,
-    },
-    omitImages: asked.omitImages,
-    includeOriginals: asked.includeOriginals,
-  });
 }
