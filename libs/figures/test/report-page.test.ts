@@ -72,7 +72,7 @@ describe('summarise', () => {
   it.each(['exhaustive', 'ascending', 'bisect'])('says how the strategy %s attacks', (strategy) => {
     const models = data.models.map((model) => ({ ...model, profile: { ...model.profile, strategy } }));
     expect(summarise({ ...data, models }).shows[0]).toMatch(
-      { exhaustive: /on its own/, ascending: /budget after budget/, bisect: /halving/ }[strategy] as RegExp,
+      { exhaustive: /on its own/, ascending: /budget after budget/, bisect: /narrowing/ }[strategy] as RegExp,
     );
   });
 });

@@ -63,7 +63,7 @@ export const reproducePresets: readonly ReproducePreset[] = [
       norm: 2,
       step: 0.5,
       steps: 100,
-      judges: [{ recipe: 'fgsm', width: 6, blocks: [1, 1, 1, 2] }],
+      judges: [{ recipe: 'pgd', width: 6, blocks: [1, 1, 1, 2], epochs: 3 }],
     },
   },
   {
