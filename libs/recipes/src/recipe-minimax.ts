@@ -70,7 +70,13 @@ export const pgdRecipe: Recipe = {
   objective: adversarialLoss,
 };
 
-function tradesRecipe(name: string, description: string, beta: number, quickstartEpochs: number): Recipe {
+/** How the quickstart trains TRADES apart from the other recipes. */
+interface QuickstartTrades {
+  readonly epochs: number;
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+function tradesRecipe(name: string, description: string, beta: number, quickstart: QuickstartTrades): Recipe {
   return {
     name,
     description,
@@ -80,7 +86,10 @@ function tradesRecipe(name: string, description: string, beta: number, quickstar
     presets: presets({
       paper: { parameters: { ...eightBit, beta, gradient_clip: 0 } },
       'as-published': { parameters: { ...eightBit, beta, gradient_clip: 0 } },
-      quickstart: { parameters: { ...digits, beta, gradient_clip: 5 }, epochs: quickstartEpochs },
+      quickstart: {
+        parameters: { ...digits, ...quickstart.parameters, beta, gradient_clip: 5 },
+        epochs: quickstart.epochs,
+      },
       'cifar10-lite': { parameters: { ...eightBit, beta, gradient_clip: 5 } },
     }),
     prepare: async (step) => {
@@ -103,7 +112,8 @@ export const tradesSixRecipe: Recipe = tradesRecipe(
   'trades',
   'TRADES: accuracy on clean images plus smoothness around them, beta 6',
   6,
-  4,
+  // With the other recipes' rate and steps the model hides its gradients: 71 % withstand steps as long as the budget where 92 % withstand short ones. So both are 90 %.
+  { epochs: 4, parameters: { learning_rate: 0.1, attack_step: 0.14 } },
 );
 
 /** TRADES with beta 10,000, which collapses to one class. */
@@ -111,5 +121,5 @@ export const tradesTenThousandRecipe: Recipe = tradesRecipe(
   'trades-10000',
   'TRADES with beta 10,000: smoothness alone, which collapses to one class',
   10_000,
-  2,
+  { epochs: 2, parameters: {} },
 );
