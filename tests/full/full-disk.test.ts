@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import {
-  AttackOptions,
   connect,
   DatasetFormat,
   DatasetImportRequest,
@@ -15,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Embedded, startEmbedded } from '../../tools/cli/src/hosting/embedded.js';
 import { type PerceptClient, perceptClient } from '../../tools/cli/src/percept-client.js';
 import { type SmallDisk, smallDisk } from './support/small-disk.js';
-import { smallTraining, train } from './support/small-jobs.js';
+import { smallestTargeted, smallTraining, train } from './support/small-jobs.js';
 
 const disk: SmallDisk | undefined = await smallDisk(24);
 const spec = smallTraining({ recipe: 'standard', epochs: 1, trainLimit: 200 });
@@ -80,14 +79,7 @@ describe.skipIf(!disk)('the services on a full disk', () => {
     } finally {
       connection.close();
     }
-    const { result } = await client.attack.targeted({
-      model: { reference: { $case: 'registered', value: 'small' } },
-      images: { source: { $case: 'noise', value: { count: 1, seed: 0 } } },
-      targets: [1],
-      options: AttackOptions.fromPartial({ steps: 1 }),
-      omitImages: true,
-      includeOriginals: false,
-    });
+    const { result } = await client.attack.targeted(smallestTargeted('small'));
     expect(result?.outcomes).toHaveLength(1);
   });
 

@@ -1,10 +1,9 @@
-import type { AttackPlan, AttackResult as DomainResult, Goal } from '@percept/attacks';
+import type { AttackResult as DomainResult } from '@percept/attacks';
 import { goalClasses } from '@percept/attacks';
 import {
   type AttackResult,
   type AttackSnapshot,
   type AttackSummary,
-  type Execution,
   encodeTensor,
   type ImageOutcome,
 } from '@percept/contracts';
@@ -12,66 +11,30 @@ import { describeAttack, modelSpecOf } from '@percept/messages';
 import type { Computing } from './compute-attack.js';
 import type { PreparedAttack } from './validate-attack-call.js';
 
-/** The contract's answer to a computed attack. */
+/** The contract's answer to a computed attack: images, one outcome per image in the order given, a summary and how it was computed. */
 export function answerAttack(
   prepared: PreparedAttack,
   result: DomainResult,
   pool: Computing,
   wallSeconds: number,
 ): AttackResult {
-  const { fetched, resolved, goal, plan, asked } = prepared;
+  const { fetched, resolved, plan, asked } = prepared;
   const spec = modelSpecOf(fetched.model.spec);
-  return resultMessage({
-    result,
-    goal,
-    sampleIds: resolved.sampleIds,
-    labels: resolved.labels,
-    originals: resolved.images,
-    inputShape: [spec.height, spec.widthPixels, spec.channels],
-    method: asked.options?.method ?? '',
-    plan,
+  const images = resolved.sampleIds.length;
+  const shape = [images, spec.height, spec.widthPixels, spec.channels];
+  return {
+    images: asked.omitImages ? undefined : encodeTensor(result.images, shape),
+    originals: asked.includeOriginals ? encodeTensor(resolved.images, shape) : undefined,
+    outcomes: outcomes(prepared, result),
+    snapshots: result.snapshots.map(({ step, images: shown }) => snapshotMessage(step, shown, shape)),
+    summary: summarise(result, images),
+    options: describeAttack(asked.options?.method ?? '', plan),
     execution: {
       modelDigest: fetched.model.digest,
       modelId: fetched.model.id,
       engine: pool.engine,
       dtype: 'float32',
       wallSeconds,
-      gradientImageSteps: result.cost.gradientImageSteps,
-      forwardImagePasses: result.cost.forwardImagePasses,
-    },
-    omitImages: asked.omitImages,
-    includeOriginals: asked.includeOriginals,
-  });
-}
-
-/** Everything an answer is made of. */
-interface AnswerParts {
-  readonly result: DomainResult;
-  readonly goal: Goal;
-  readonly sampleIds: Int32Array;
-  readonly labels: Int32Array | undefined;
-  readonly originals: Float32Array;
-  readonly inputShape: readonly [number, number, number];
-  readonly method: string;
-  readonly plan: AttackPlan;
-  readonly execution: Execution;
-  readonly omitImages: boolean;
-  readonly includeOriginals: boolean;
-}
-
-/** The contract's answer to an attack call: images, one outcome per image in the order given, a summary and how it was computed. */
-function resultMessage(parts: AnswerParts): AttackResult {
-  const { result, inputShape } = parts;
-  const shape = [parts.sampleIds.length, ...inputShape];
-  return {
-    images: parts.omitImages ? undefined : encodeTensor(result.images, shape),
-    originals: parts.includeOriginals ? encodeTensor(parts.originals, shape) : undefined,
-    outcomes: outcomes(parts),
-    snapshots: result.snapshots.map(({ step, images }) => snapshotMessage(step, images, shape)),
-    summary: summarise(result, parts.sampleIds.length),
-    options: describeAttack(parts.method, parts.plan),
-    execution: {
-      ...parts.execution,
       gradientImageSteps: result.cost.gradientImageSteps,
       forwardImagePasses: result.cost.forwardImagePasses,
     },
@@ -83,8 +46,7 @@ export function snapshotMessage(step: number, images: Float32Array, shape: reado
   return { step, images: encodeTensor(images, shape) };
 }
 
-function outcomes(parts: AnswerParts): ImageOutcome[] {
-  const { result, goal, sampleIds, labels } = parts;
+function outcomes({ goal, resolved: { sampleIds, labels } }: PreparedAttack, result: DomainResult): ImageOutcome[] {
   const goals = goalClasses(goal);
   return Array.from(sampleIds, (sampleId, i) => ({
     success: at(result.success, i) === 1,

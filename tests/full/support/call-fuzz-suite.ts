@@ -1,9 +1,8 @@
-import { AttackOptions } from '@percept/contracts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { perceptClient } from '../../../tools/cli/src/percept-client.js';
 import { callFuzz } from './call-fuzz.js';
 import { startServices } from './services.js';
-import { smallTraining, train } from './small-jobs.js';
+import { smallestTargeted, smallTraining, train } from './small-jobs.js';
 
 /** Growth of the process that holds all services, over all messages, that is no leak. */
 const largestGrowthBytes = 1.5 * 1024 ** 3;
@@ -23,14 +22,7 @@ export function callFuzzSuite(messages: number, seed: number): void {
       expect(fuzz.codes['OK']).toBeGreaterThan(messages / 50);
       expect(fuzz.codes['INVALID_ARGUMENT']).toBeGreaterThan(messages / 10);
       expect(fuzz.memoryGrowth).toBeLessThan(largestGrowthBytes);
-      const { result } = await client.attack.targeted({
-        model: { reference: { $case: 'registered', value: 'suite' } },
-        images: { source: { $case: 'noise', value: { count: 1, seed: 0 } } },
-        targets: [1],
-        options: AttackOptions.fromPartial({ steps: 1 }),
-        omitImages: true,
-        includeOriginals: false,
-      });
+      const { result } = await client.attack.targeted(smallestTargeted('suite'));
       expect(result?.outcomes).toHaveLength(1);
     });
   });

@@ -1,6 +1,7 @@
 import {
   AttackOptions,
   AttackSpec,
+  type AttackTargetedRequest,
   DatasetSelection,
   type Job,
   ProfileSettings,
@@ -25,6 +26,18 @@ export function smallTraining(change: Partial<TrainingSpec> = {}): TrainingSpec 
     registerAs: 'small',
     ...change,
   });
+}
+
+/** A call of Targeted on one image of noise and one step: the least that shows a service at work. */
+export function smallestTargeted(model: string): AttackTargetedRequest {
+  return {
+    model: { reference: { $case: 'registered', value: model } },
+    images: { source: { $case: 'noise', value: { count: 1, seed: 0 } } },
+    targets: [1],
+    options: AttackOptions.fromPartial({ steps: 1 }),
+    omitImages: true,
+    includeOriginals: false,
+  };
 }
 
 /** A targeted attack on 210 digits, which is more than one shard. */
