@@ -15,6 +15,7 @@ export { type FgsmOptions, fgsm, fgsmAsPgd } from './fgsm.js';
 export { type Goal, goalClasses } from './goal.js';
 export { inversionAsPgd } from './inversion.js';
 export { inversionStarts } from './inversion-starts.js';
+export { leavePredictions } from './leave-predictions.js';
 export { type Aim, argmax, type Judgement, judge, type LossName, writeAscentCotangent } from './losses.js';
 export { distance, dualExponent, norm } from './norms.js';
 export { pgd } from './pgd.js';

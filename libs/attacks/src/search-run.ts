@@ -16,6 +16,11 @@ export type AttackedModel =
   | { readonly kind: 'gradients'; readonly model: Classifier }
   | { readonly kind: 'scores'; readonly scorer: Scorer };
 
+/** The scores of a model, whatever else it tells. */
+export function scorerOf(attacked: AttackedModel): Scorer {
+  return attacked.kind === 'gradients' ? modelScorer(attacked.model) : attacked.scorer;
+}
+
 /** How searches are run and judged. */
 export interface SearchRunOptions extends JudgingOptions {
   readonly seed: number;
@@ -88,7 +93,7 @@ class SearchRun {
   ) {
     const count = sampleIds.length;
     this.#attacked = attacked;
-    this.#scorer = attacked.kind === 'gradients' ? modelScorer(attacked.model) : attacked.scorer;
+    this.#scorer = scorerOf(attacked);
     this.#sampleIds = sampleIds;
     this.#options = options;
     this.#begin = begin;

@@ -47,7 +47,7 @@ export function snapshotMessage(step: number, images: Float32Array, shape: reado
 }
 
 function outcomes({ goal, resolved: { sampleIds, labels } }: PreparedAttack, result: DomainResult): ImageOutcome[] {
-  const goals = goalClasses(goal);
+  const goals = goal.kind === 'leave-predictions' ? result.predictionBefore : goalClasses(goal);
   return Array.from(sampleIds, (sampleId, i) => ({
     success: at(result.success, i) === 1,
     successAt8Bits: result.successAt8Bits === undefined ? undefined : at(result.successAt8Bits, i) === 1,

@@ -1,15 +1,25 @@
-import { type AttackPlan, type AttackResult, type Goal, runAttack } from '@percept/attacks';
+import {
+  type AttackPlan,
+  type AttackProgress,
+  type AttackResult,
+  type Goal,
+  leavePredictions,
+  runAttack,
+} from '@percept/attacks';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
 import { ModelCache, type ModelWeights } from '@percept/models';
 
 const models = new ModelCache(4);
+
+/** A goal, or that each image must leave the class that the model predicts for it. */
+export type AskedGoal = Goal | { readonly kind: 'leave-predictions' };
 
 /** An attack as plain data, as it travels to a compute worker. */
 export interface AttackTask {
   readonly model: ModelWeights;
   /** n flattened NHWC images in [0, 1]. */
   readonly images: Float32Array;
-  readonly goal: Goal;
+  readonly goal: AskedGoal;
   readonly sampleIds: Int32Array;
   readonly plan: AttackPlan;
   /** Send snapshots as they are taken, instead of with the result. */
@@ -27,15 +37,20 @@ export async function attack(task: AttackTask, context: TaskContext): Promise<Tr
   const snapshots = task.streamSnapshots ? new SnapshotStream(task.images, task.sampleIds.length, context) : undefined;
   let step = 0;
   const attacked = { kind: 'gradients', model } as const;
-  const result = await runAttack(attacked, task.plan, task.images, task.goal, task.sampleIds, {
+  const hooks = {
     signal: context.signal,
-    onStep: ({ succeeded, images }) => {
+    onStep: ({ succeeded, images }: AttackProgress) => {
       context.throwIfCancelled();
       step++;
       context.progress({ kind: 'progress', step, succeeded, images } satisfies AttackTaskEvent);
     },
-    ...(snapshots ? { onSnapshot: (index, at, image) => snapshots.add(index, at, image) } : {}),
-  });
+    ...(snapshots ? { onSnapshot: snapshots.add.bind(snapshots) } : {}),
+  };
+  const { plan, images, goal, sampleIds } = task;
+  const result =
+    goal.kind === 'leave-predictions'
+      ? await leavePredictions(attacked, plan, images, sampleIds, hooks)
+      : await runAttack(attacked, plan, images, goal, sampleIds, hooks);
   snapshots?.finish(result.images);
   const answer = task.streamSnapshots ? { ...result, snapshots: [] } : result;
   return transferring(answer, [answer.images, ...answer.snapshots.map((snapshot) => snapshot.images)]);

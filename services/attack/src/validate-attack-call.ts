@@ -1,9 +1,16 @@
 import { type AttackPlan, type Goal, resolveAttackPlan, validatePlan } from '@percept/attacks';
-import type { AttackOptions, CallOptions, ImageSource, LabelSource, ModelReference } from '@percept/contracts';
+import {
+  type AttackOptions,
+  type CallOptions,
+  type ImageSource,
+  LabelSource,
+  type ModelReference,
+} from '@percept/contracts';
 import type { DatasetGateway, FetchedModel, ModelGateway } from '@percept/gateways';
 import { askedAttack, modelSpecOf } from '@percept/messages';
 import { Violations } from '@percept/platform';
 import { type ResolvedImages, resolveImages } from './resolve-images.js';
+import type { AskedGoal } from './tasks.js';
 
 /** What targeted and untargeted calls have in common. */
 export interface AttackAsked {
@@ -27,13 +34,10 @@ export interface AttackSources {
 export interface PreparedAttack {
   readonly fetched: FetchedModel;
   readonly resolved: ResolvedImages;
-  readonly goal: Goal;
+  readonly goal: AskedGoal;
   readonly plan: AttackPlan;
   readonly asked: AttackAsked;
 }
-
-/** `LabelSource.PREDICTIONS`. */
-const predictions = 2;
 
 /**
  * Validates an attack call and fetches what it needs.
@@ -71,7 +75,8 @@ export async function prepareAttack(
     inputShape: [spec.height, spec.widthPixels, spec.channels] as const,
     classes: spec.classes,
     images: resolved.images,
-    goal,
+    // Of predictions nobody can say yet which classes they are: any class will do.
+    goal: goal.kind === 'leave-predictions' ? untargeted(new Int32Array(resolved.sampleIds.length)) : goal,
     sampleIds: resolved.sampleIds,
   };
   for (const { field, description } of validatePlan(plan, inputs)) violations.add(contractField(field), description);
@@ -84,7 +89,7 @@ function goalOf(
   { sampleIds, labels }: ResolvedImages,
   classes: number,
   violations: Violations,
-): Goal {
+): AskedGoal {
   const count = sampleIds.length;
   if (goal.kind === 'targeted') {
     const { targets } = goal;
@@ -99,15 +104,23 @@ function goalOf(
     );
     return { kind: 'targeted', targets: targets.length === 0 ? new Int32Array(count) : perImage };
   }
-  if (goal.labelsFrom === predictions) {
-    violations.add('labels_from', 'PREDICTIONS is not supported yet; give labels');
-  } else if (labels === undefined) {
+  if (goal.labelsFrom === LabelSource.PREDICTIONS) return { kind: 'leave-predictions' };
+  violations.check(
+    goal.labelsFrom === LabelSource.UNSPECIFIED || goal.labelsFrom === LabelSource.GIVEN,
+    'labels_from',
+    `unknown value ${goal.labelsFrom}`,
+  );
+  if (labels === undefined) {
     violations.add(
       'images.inline.labels',
-      `an untargeted attack needs one label per image (${count}), each below ${classes}`,
+      `an untargeted attack needs one label per image (${count}), each below ${classes}, or labels_from PREDICTIONS`,
     );
   }
-  return { kind: 'untargeted', labels: labels ?? new Int32Array(count) };
+  return untargeted(labels ?? new Int32Array(count));
+}
+
+function untargeted(labels: Int32Array): Goal {
+  return { kind: 'untargeted', labels };
 }
 
 /** The domain's field names as the contract spells them. */

@@ -9,7 +9,7 @@ import {
   LabelSource,
   type ModelReference,
 } from '@percept/contracts';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../exit-code.js';
 import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { acceptPeerNames, underOurNames } from '../peer-vocabulary.js';
@@ -24,6 +24,11 @@ const choices: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   keep: { best: 1, last: 2 },
   projection: { exact: 1, sequential: 2 },
   stepRule: { 'box-aware': 1, plain: 2 },
+};
+
+const labelSources: Readonly<Record<string, LabelSource>> = {
+  given: LabelSource.GIVEN,
+  predictions: LabelSource.PREDICTIONS,
 };
 
 function withAttackOptions(command: Command): Command {
@@ -89,6 +94,12 @@ export function addAttack(program: Command): void {
     attack.command('untargeted').description('change images until the model no longer sees their class'),
   )
     .option('--label <class,...>', 'true class of each PNG file', parseCounts)
+    .addOption(
+      new Option('--labels-from <source>', 'leave the label, or what the model predicts for the original')
+        .choices(Object.keys(labelSources))
+        .default('given'),
+    )
+    .option('--noise <n>', 'start from so many noise images; they have no labels', parseCount)
     .action(async (options) => {
       const images = await imagesOf(options);
       await withClient(options, async (client, signal) => {
@@ -96,7 +107,7 @@ export function addAttack(program: Command): void {
           {
             model: modelOf(options),
             images,
-            labelsFrom: LabelSource.GIVEN,
+            labelsFrom: labelSources[options.labelsFrom] as LabelSource,
             options: attackOptions(options),
             omitImages: false,
             includeOriginals: false,

@@ -6,6 +6,7 @@ import {
   encodeTensor,
   fileChunks,
   type ImageSource,
+  type LabelSource,
   ModelFormat,
   ModelsImportHeader,
   type ModelsImportRequest,
@@ -106,6 +107,20 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
 /** Every kind of bad input, against every service. */
 export const refusedCalls: readonly RefusedCall[] = [
   { name: 'an attack on an unknown model', code: 'NOT_FOUND', call: targeted({ model: 'nobody' }) },
+  {
+    name: 'labels of a source that is none',
+    code: 'INVALID_ARGUMENT',
+    fields: ['labels_from'],
+    call: (client) =>
+      client.attack.untargeted({
+        model,
+        images: samples(1),
+        labelsFrom: 9 as LabelSource,
+        options: AttackOptions.fromPartial({ steps: 1 }),
+        omitImages: true,
+        includeOriginals: false,
+      }),
+  },
   {
     name: 'a norm below 1',
     code: 'INVALID_ARGUMENT',

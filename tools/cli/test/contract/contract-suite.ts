@@ -1,12 +1,15 @@
 import {
   AttackOptions,
+  type AttackResult,
   AttackSpec,
   connect,
   decodeTensor,
   type EvaluationSubmitRequest,
   HealthCheckResponse_ServingStatus,
   HealthService,
+  type InlineImages,
   JobState,
+  LabelSource,
   PerceptRpcError,
   RecognizabilitySpec,
   SmoothnessSpec,
@@ -144,6 +147,35 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
         }
       },
     );
+
+    it('attack the predictions of the model as they attack the same classes given as labels', async () => {
+      const attack = async (change: Partial<InlineImages>, labelsFrom: LabelSource): Promise<AttackResult> => {
+        const { images } = await client.dataset.getSamples({
+          selection: { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count: 6 },
+        });
+        const inline = {
+          images: images && { source: { $case: 'tensor', value: images } as const },
+          labels: [],
+          sampleIds: [],
+        };
+        const { result } = await client.attack.untargeted({
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: { source: { $case: 'inline', value: { ...inline, ...change } } },
+          labelsFrom,
+          options: AttackOptions.fromPartial({ epsilon: 0.2, steps: 4 }),
+          omitImages: false,
+          includeOriginals: false,
+        });
+        return result as AttackResult;
+      };
+      const predicted = await attack({}, LabelSource.PREDICTIONS);
+      const labels = predicted.outcomes.map(({ goalClass }) => goalClass);
+      expect(labels).toEqual(predicted.outcomes.map(({ predictionBefore }) => predictionBefore));
+      const given = await attack({ labels }, LabelSource.GIVEN);
+      expect(predicted.images).toEqual(given.images);
+      expect(predicted.outcomes).toEqual(given.outcomes.map((outcome) => ({ ...outcome, label: undefined })));
+      expect(predicted.execution?.forwardImagePasses).toBe(given.execution?.forwardImagePasses);
+    });
 
     it('list square as the one method that needs no gradients', async () => {
       const { methods } = await client.attack.listMethods({});

@@ -1,0 +1,53 @@
+import type { AttackHooks } from './attack-hooks.js';
+import { type AttackPlan, validatePlan } from './attack-plan.js';
+import type { AttackResult } from './attack-result.js';
+import { splitRows } from './image-rows.js';
+import { argmax } from './losses.js';
+import { runAttack } from './run-attack.js';
+import { finiteScores, type Scorer } from './scorer.js';
+import { type AttackedModel, scorerOf } from './search-run.js';
+import { InvalidAttackError } from './violations.js';
+
+/**
+ * Carries out an untargeted plan that must leave, for each image, the class which the model itself predicts for it.
+ *
+ * The result is that of `runAttack` with these predictions as labels, its cost included: the pass that finds them is also the attack's
+ * look at the clean images. Inputs and errors as `runAttack`'s.
+ */
+export async function leavePredictions(
+  attacked: AttackedModel,
+  plan: AttackPlan,
+  images: Float32Array,
+  sampleIds: Int32Array,
+  hooks: Omit<AttackHooks, 'cleanLogits'> = {},
+): Promise<AttackResult> {
+  const scorer = scorerOf(attacked);
+  const count = sampleIds.length;
+  const { inputShape, classes } = scorer;
+  const unknown = { kind: 'untargeted', labels: new Int32Array(count) } as const;
+  const violations = validatePlan(plan, { inputShape, classes, images, goal: unknown, sampleIds });
+  if (violations.length > 0) throw new InvalidAttackError(violations);
+  const cleanLogits = await cleanScores(scorer, images, count, plan.options.batchSize, hooks.signal);
+  const labels = Int32Array.from(sampleIds, (_, i) => argmax(cleanLogits, i * classes, classes));
+  const goal = { kind: 'untargeted', labels } as const;
+  const result = await runAttack(attacked, plan, images, goal, sampleIds, { ...hooks, cleanLogits });
+  const forwardImagePasses = result.cost.forwardImagePasses + count;
+  return { ...result, cost: { ...result.cost, forwardImagePasses } };
+}
+
+/** The scores of all images, in batches of the size in which an attack judges clean images. */
+async function cleanScores(
+  scorer: Scorer,
+  images: Float32Array,
+  count: number,
+  batchSize: number,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const rows = splitRows(images, count);
+  const scores = new Float32Array(count * scorer.classes);
+  for (let first = 0; first < count; first += batchSize) {
+    signal?.throwIfAborted();
+    scores.set(await finiteScores(scorer, rows.slice(first, first + batchSize)), first * scorer.classes);
+  }
+  return scores;
+}
