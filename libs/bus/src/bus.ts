@@ -109,6 +109,8 @@ export interface Bus {
   publishEvent(event: BusEvent): Promise<void>;
   /** Replays, then follows. The start is fixed when the promise resolves; the iteration ends when the signal fires or the bus closes. */
   subscribeEvents(filter: EventFilter, options: SubscribeOptions): Promise<AsyncGenerator<ReceivedEvent, void, void>>;
+  /** How many items of a kind are not done with: those that wait, those that a handler has, those that come back after a delay. */
+  unfinishedWork(kind: string): Promise<number>;
   /** Resolves when work can be queued at present. @throws BusUnavailableError, BusClosedError. */
   check(): Promise<void>;
   /** The items that were given up, oldest first, the newest 1,000 at most. */

@@ -79,6 +79,11 @@ class MemoryBus implements Bus {
     return this.#events.subscribe(filter, options.from, signal);
   }
 
+  async unfinishedWork(kind: string): Promise<number> {
+    this.#checkOpen();
+    return this.#queue(kind).unfinished;
+  }
+
   async check(): Promise<void> {
     this.#checkOpen();
   }

@@ -26,6 +26,7 @@ export class MemoryWorkQueue {
   readonly #takers: (() => void)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #seen = new Map<string, number>();
+  #unfinished = 0;
 
   constructor(kind: string, onError: (error: unknown) => void, onDead: (item: WorkItem, reason: string) => void) {
     this.#kind = kind;
@@ -33,10 +34,16 @@ export class MemoryWorkQueue {
     this.#onDead = onDead;
   }
 
+  /** Items that were published and are not done with. */
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
   publish(id: string, body: Uint8Array, options: PublishWorkOptions): void {
     if (this.#isDuplicate(options.dedupeId ?? id)) {
       return;
     }
+    this.#unfinished += 1;
     this.#enqueue({ id, body: body.slice(), headers: { ...options.headers }, deliveries: 0 });
   }
 
@@ -81,11 +88,13 @@ export class MemoryWorkQueue {
     switch (verdict.verdict) {
       case 'ack':
       case 'term':
+        this.#unfinished -= 1;
         return;
       case 'nak':
         this.#enqueueAfter(queued, verdict.delayMs);
         return;
       case 'dead':
+        this.#unfinished -= 1;
         this.#onDead(item, verdict.reason);
         return;
       case 'leave':

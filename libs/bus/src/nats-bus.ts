@@ -129,6 +129,15 @@ class NatsBus implements Bus {
     return await subscribeNatsEvents(this.#js, this.#jsm, filter, { ...options, signal });
   }
 
+  async unfinishedWork(kind: string): Promise<number> {
+    this.#checkOpen();
+    const subject = workSubject(kind);
+    const { state } = await this.#answered(JOBS_STREAM, () =>
+      this.#jsm.streams.info(JOBS_STREAM, { subjects_filter: subject }),
+    );
+    return state.subjects?.[subject] ?? 0;
+  }
+
   async check(): Promise<void> {
     this.#checkOpen();
     await this.#answered(JOBS_STREAM, () => this.#jsm.streams.info(JOBS_STREAM));

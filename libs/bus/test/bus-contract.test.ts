@@ -248,6 +248,27 @@ describe.each(busForms.filter((form) => form.available))('the $name bus', (form)
     expect(seen.map(({ id }) => id)).toEqual(['i']);
   });
 
+  test('counts what is not done with: waiting, in a handler or put back', async () => {
+    expect(await bus.unfinishedWork('counted')).toBe(0);
+    for (const id of ['a', 'b', 'c', 'd']) {
+      await bus.publishWork('counted', id, bytes(id));
+    }
+    await bus.publishWork('counted-elsewhere', 'e', bytes('e'));
+    const counts = [await bus.unfinishedWork('counted')];
+    await consumeUntil('counted', 4, async ({ id }) => {
+      counts.push(await bus.unfinishedWork('counted'));
+      if (id === 'a') {
+        return { verdict: 'ack' };
+      }
+      if (id === 'b') {
+        return { verdict: 'dead', reason: 'counted' };
+      }
+      return id === 'c' ? { verdict: 'nak', delayMs: 60_000 } : { verdict: 'term' };
+    });
+    expect(counts).toEqual([4, 4, 3, 2, 2]);
+    await expect.poll(() => bus.unfinishedWork('counted')).toBe(1);
+  });
+
   test('replays a job’s events to a late subscriber, then follows, in order', async () => {
     const controller = new AbortController();
     const published = [

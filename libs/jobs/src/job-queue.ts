@@ -3,7 +3,7 @@ import { type Bus, workSubject } from '@percept/bus';
 import { JobSpec } from '@percept/contracts';
 import { JobNotFoundError, JobQuotaError, RequestIdReusedError } from './errors.js';
 import { eventSequence, publishJobEvent, stateEvent } from './job-event.js';
-import { type JobPriority, queueOf } from './job-priority.js';
+import { JOB_PRIORITIES, type JobPriority, queueOf } from './job-priority.js';
 import { isTerminal, type JobRecord } from './job-record.js';
 import type { JobRepository } from './job-repository.js';
 import { encodeJson } from './json.js';
@@ -25,12 +25,15 @@ export type RunningJobs = 'are-orphans' | 'may-be-alive';
 const DEFAULT_MAX_WAITING = 1_000;
 const ID_DIGITS = 20;
 const PAGE_SIZE = 1_000;
+const COUNT_HOLDS_MS = 1_000;
 
 /** Takes jobs in: store first, then the bus, so that whatever the bus loses can be queued again from the store. */
 export class JobQueue {
   readonly #repository: JobRepository;
   readonly #bus: Bus;
   readonly #maxWaiting: number;
+  // Waiting jobs of the kinds whose queues were long when they were last looked at.
+  readonly #counted = new Map<string, { waiting: number; readonly at: number }>();
 
   /** `maxWaiting`: QUEUED jobs of one kind beyond which `submit` refuses new ones. */
   constructor(repository: JobRepository, bus: Bus, options: { readonly maxWaiting?: number } = {}) {
@@ -159,8 +162,7 @@ export class JobQueue {
 
   /** Repeated requests for a job that is there pass. */
   async #checkQuota(kind: string, id: string): Promise<void> {
-    const { jobs } = await this.#repository.list({ kinds: [kind], states: ['QUEUED'] }, this.#maxWaiting, '');
-    if (jobs.length < this.#maxWaiting) {
+    if ((await this.#unfinished(kind)) < this.#maxWaiting || (await this.#countWaiting(kind)) < this.#maxWaiting) {
       return;
     }
     try {
@@ -168,6 +170,26 @@ export class JobQueue {
     } catch (error) {
       throw error instanceof JobNotFoundError ? new JobQuotaError(kind, this.#maxWaiting) : error;
     }
+  }
+
+  /** What the bus holds, at no cost that grows with the jobs; more than wait, since running and cancelled jobs are among it. */
+  async #unfinished(kind: string): Promise<number> {
+    const queues = JOB_PRIORITIES.map((priority) => this.#bus.unfinishedWork(queueOf(kind, priority)));
+    return (await Promise.all(queues)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Jobs that wait, from the store; looks through all jobs, therefore once a second at most and not again for those that come meanwhile. */
+  async #countWaiting(kind: string): Promise<number> {
+    const now = performance.now();
+    let counted = this.#counted.get(kind);
+    if (counted === undefined || now - counted.at > COUNT_HOLDS_MS) {
+      const { jobs } = await this.#repository.list({ kinds: [kind], states: ['QUEUED'] }, this.#maxWaiting, '');
+      counted = { waiting: jobs.length, at: now };
+      this.#counted.set(kind, counted);
+    }
+    const { waiting } = counted;
+    counted.waiting += 1;
+    return waiting;
   }
 
   async #publish(record: JobRecord, dedupeId: string): Promise<void> {
