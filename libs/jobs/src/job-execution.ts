@@ -135,6 +135,9 @@ export class JobExecution {
         this.#progressStored = false;
       },
       emit: (event) => this.#send(event),
+      put: async (key, bytes) => {
+        await new FencedObject(this.#options.repository.store, key, () => this.#checkOwner()).save(bytes);
+      },
       checkpoint: {
         load: () => this.#checkpoint.load(),
         save: async (bytes) => {

@@ -37,6 +37,12 @@ export interface JobContext {
    * @throws BodyTooLargeError above about 1 MB of protobuf JSON.
    */
   emit(event: HandlerEvent): Promise<void>;
+  /**
+   * Stores an object of the job's result, in the place of what an earlier attempt left there.
+   *
+   * @throws JobLostError when another worker took over: nothing of that worker's is replaced.
+   */
+  put(key: string, bytes: Uint8Array): Promise<void>;
   readonly checkpoint: {
     /** The newest checkpoint of any attempt. */
     load(): Promise<Uint8Array | undefined>;

@@ -21,7 +21,7 @@ import {
   watchJob,
 } from '@percept/jobs';
 import { createLogger, createMetrics, startService } from '@percept/platform';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Process, type World, worlds } from './job-worlds.js';
 
 const RESULT: JobResult = JobResult.fromPartial({
@@ -234,6 +234,31 @@ describe.each(worlds)('jobs in the $name form', (form) => {
     await expect(queue.submit({ kind: freshKind(), spec: spec(1), requestId: 'c' })).resolves.toBeDefined();
   });
 
+  test('counts waiting jobs in the bus, and looks through the store once a second at most where a queue is full', async () => {
+    const kind = freshKind();
+    const list = vi.spyOn(process.repository, 'list');
+    onTestFinished(() => list.mockRestore());
+    const queue = new JobQueue(process.repository, process.bus, { maxWaiting: 3 });
+    for (const requestId of ['a', 'b', 'c']) {
+      await queue.submit({ kind, spec: spec(1), requestId });
+    }
+    expect(list).not.toHaveBeenCalled();
+    for (const requestId of ['d', 'e', 'f']) {
+      await expect(queue.submit({ kind, spec: spec(1), requestId })).rejects.toThrow(JobQuotaError);
+    }
+    expect(list).toHaveBeenCalledTimes(1);
+  });
+
+  test('takes a new job in the place of a cancelled one whose item is still on the bus', async () => {
+    const kind = freshKind();
+    const queue = new JobQueue(process.repository, process.bus, { maxWaiting: 2 });
+    const { id } = await queue.submit({ kind, spec: spec(1), requestId: 'a' });
+    await queue.submit({ kind, spec: spec(1), requestId: 'b' });
+    await queue.cancel(id);
+    expect((await queue.submit({ kind, spec: spec(1), requestId: 'c' })).state).toBe('QUEUED');
+    await expect(queue.submit({ kind, spec: spec(1), requestId: 'd' })).rejects.toThrow(JobQuotaError);
+  });
+
   test('makes work without a job, and a corrupt record, a dead letter that says why', async () => {
     const kind = freshKind();
     work(kind, async () => RESULT);
@@ -383,6 +408,35 @@ describe.each(worlds)('jobs in the $name form', (form) => {
     expect(refused).toBeInstanceOf(JobLostError);
     expect(await process.repository.get(id)).toMatchObject({ state: 'RUNNING', attempt: 2, worker: 'successor' });
     expect((await process.store.get(`jobs/${id}/checkpoint`)).bytes).toEqual(new Uint8Array([2]));
+  });
+
+  test('replaces what an earlier attempt stored of the result, and nothing of a successor’s', async () => {
+    const kind = freshKind();
+    const started = new Latch();
+    const overtaken = new Latch();
+    const refused = new Latch();
+    let refusal: unknown;
+    work(kind, async (context) => {
+      const prefix = `results/${context.job.id}`;
+      await context.put(`${prefix}/first`, new Uint8Array([context.attempt]));
+      started.open();
+      await overtaken.opened;
+      refusal = await context
+        .put(`${prefix}/second`, new Uint8Array([context.attempt]))
+        .catch((error: unknown) => error);
+      refused.open();
+      throw refusal;
+    });
+    const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
+    await process.store.put(`results/${id}/first`, new Uint8Array([0]));
+    await started.opened;
+    expect((await process.store.get(`results/${id}/first`)).bytes).toEqual(new Uint8Array([1]));
+    await process.repository.update(id, (record) => ({ ...record, attempt: 2, worker: 'successor' }));
+    await process.store.put(`results/${id}/second`, new Uint8Array([2]));
+    overtaken.open();
+    await refused.opened;
+    expect(refusal).toBeInstanceOf(JobLostError);
+    expect((await process.store.get(`results/${id}/second`)).bytes).toEqual(new Uint8Array([2]));
   });
 
   test('runs a job again after an error that passes, and gives up when it stays', async () => {

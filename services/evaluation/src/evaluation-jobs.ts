@@ -371,7 +371,7 @@ export class EvaluationJobs {
         ),
       },
     ];
-    const artifacts = await this.#reports.save(context.job.id, files);
+    const artifacts = await this.#reports.save(context, files);
     const report = artifacts.find(({ name }) => name === 'report.json');
     return {
       result: { $case: 'report', value: { reportId: context.job.id, sha256: report?.sha256 ?? '' } },

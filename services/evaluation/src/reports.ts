@@ -9,6 +9,7 @@ import {
   sha256Hex,
   storeUri,
 } from '@percept/contracts';
+import type { JobContext } from '@percept/jobs';
 import { comparePaired, type WitnessLedger } from '@percept/measures';
 import { findObject, type Store } from '@percept/store';
 import { decodeLedger } from './measured-models.js';
@@ -28,15 +29,15 @@ export class Reports {
     this.#store = store;
   }
 
-  /** Stores a report's files, then its manifest; answers with the artefacts. */
-  async save(id: string, files: readonly ReportFile[]): Promise<Artifact[]> {
+  /** Stores the files of a job's report, then the manifest; answers with the artefacts. @throws JobLostError. */
+  async save({ job: { id }, put }: JobContext, files: readonly ReportFile[]): Promise<Artifact[]> {
     const artifacts: Artifact[] = [];
     for (const { name, mediaType, bytes } of files) {
       const key = `reports/${id}/files/${name}`;
-      await this.#store.put(key, bytes);
+      await put(key, bytes);
       artifacts.push({ name, uri: storeUri(key), sha256: sha256Hex(bytes), sizeBytes: bytes.byteLength, mediaType });
     }
-    await this.#store.put(`reports/${id}/manifest.json`, new TextEncoder().encode(JSON.stringify(artifacts)));
+    await put(`reports/${id}/manifest.json`, new TextEncoder().encode(JSON.stringify(artifacts)));
     return artifacts;
   }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { DescMessage } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import * as contracts from '@percept/contracts';
@@ -26,11 +27,22 @@ export interface CallFuzz {
   readonly wrong: readonly string[];
   readonly longestMs: number;
   /** Calls that took longer than a second, though they neither compute nor follow. */
-  readonly slow: number;
+  readonly slow: readonly SlowCall[];
   readonly healthProbes: number;
   readonly longestHealthMs: number;
   /** Of the process that serves and asks, in bytes. */
   readonly memoryGrowth: number;
+}
+
+/** A call that took longer than a second, and what the process that serves and asks did in that second, in milliseconds. */
+export interface SlowCall {
+  readonly path: string;
+  /** Its main thread was in its event loop's callbacks. */
+  readonly busyMs: number;
+  /** Its main thread could run and got no processor, as Linux counts it. */
+  readonly waitedForProcessorMs: number;
+  /** How long the same call took when it was repeated. */
+  readonly repeatedMs: number;
 }
 
 export interface CallFuzzOptions {
@@ -104,7 +116,7 @@ export async function callFuzz(
   const codes: Record<string, number> = {};
   const wrong: string[] = [];
   let longestMs = 0;
-  let slow = 0;
+  const slow: SlowCall[] = [];
   let sent = 0;
   const stopped = new AbortController();
   const before = process.memoryUsage().rss;
@@ -115,10 +127,12 @@ export async function callFuzz(
       sent += 1;
       const method = methods.get(path) as AnyMethod;
       const pieces = requests.next(method, input);
+      const spent = stopwatch();
       let answer = await call(clientOf(path), method, pieces, longestCallMs);
       if (answer.code === 'DEADLINE_EXCEEDED' && !longCalls.has(path)) {
-        slow += 1;
+        const during = spent();
         answer = await call(clientOf(path), method, pieces, patienceMs);
+        slow.push({ path, ...during, repeatedMs: Math.round(answer.tookMs) });
       }
       codes[answer.code] = (codes[answer.code] ?? 0) + 1;
       longestMs = Math.max(longestMs, answer.tookMs);
@@ -148,6 +162,22 @@ export async function callFuzz(
     client.close();
     for (const each of raw.values()) each.close();
   }
+}
+
+/** Begins to watch what this process does; the function it returns tells it. */
+function stopwatch(): () => Pick<SlowCall, 'busyMs' | 'waitedForProcessorMs'> {
+  const loop = performance.eventLoopUtilization();
+  const waited = waitedForProcessorMs();
+  return () => ({
+    busyMs: Math.round(performance.eventLoopUtilization(loop).active),
+    waitedForProcessorMs: Math.round(waitedForProcessorMs() - waited),
+  });
+}
+
+/** Of this process's main thread since its start; NaN where there is no Linux to ask. */
+function waitedForProcessorMs(): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1]) / 1e6;
 }
 
 /** Makes requests: of the right shape but random, sound with random changes, and either of them with broken bytes. */
