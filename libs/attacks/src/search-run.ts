@@ -120,10 +120,12 @@ class SearchRun {
         else active.push(begun);
       }
       const ended = new Set<Active>();
-      await this.#gradients(partOf(active, capacity, true), ended);
-      await this.#forwards(partOf(active, capacity, false), ended);
+      const forGradients = partOf(active, capacity, true);
+      const forForwards = partOf(active, capacity, false);
+      await this.#gradients(forGradients, ended);
+      await this.#forwards(forForwards, ended);
       this.#finished += ended.size;
-      active = active.filter((one) => !ended.has(one));
+      active = inTurn(active, [...forGradients, ...forForwards]).filter((one) => !ended.has(one));
       this.#report();
       await this.#standings.breathe();
     }
@@ -235,6 +237,13 @@ class SearchRun {
 function partOf(active: readonly Active[], capacity: number, gradient: boolean): Active[] {
   const part = active.filter(({ pass }) => (pass.direction !== undefined) === gradient);
   return part.length === 0 ? [] : part.slice(0, workingBatchSize(part.length, capacity));
+}
+
+/** Those that had to wait before those that had their pass: no few of them are left over to go on alone when the others are done. */
+function inTurn(active: readonly Active[], served: readonly Active[]): Active[] {
+  if (served.length === active.length) return [...active];
+  const had = new Set(served);
+  return [...active.filter((one) => !had.has(one)), ...served];
 }
 
 function writeCotangent(

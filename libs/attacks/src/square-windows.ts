@@ -1,10 +1,12 @@
 import type { RandomStream } from '@percept/tensor';
 
+const halvings = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000] as const;
+
 /** The share of the image that one proposal of the Square attack changes, by queries spent of 10,000 (Andriushchenko et al., 2020, section 4.1). */
 export function changedShare(query: number): number {
-  const first = 0.8;
-  const halvings = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000].filter((limit) => query > limit).length;
-  return first / 2 ** halvings;
+  let share = 0.8;
+  for (const limit of halvings) if (query > limit) share /= 2;
+  return share;
 }
 
 /** Where a square window lies. */

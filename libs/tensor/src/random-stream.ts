@@ -19,6 +19,10 @@ function hash(text: string): number {
   return value;
 }
 
+function requireUint32(name: string, value: number): void {
+  if (value >>> 0 !== value) throw new RangeError(`${name} must be an unsigned 32-bit integer, got ${value}`);
+}
+
 /** Random numbers of one key, taken in order; the n-th number is a pure function of the key and n. */
 export class RandomStream {
   readonly #key: PhiloxKey;
@@ -32,11 +36,9 @@ export class RandomStream {
     const { seed, purpose, sample = 0, restart = 0, step = 0 } = key;
     if (!Number.isSafeInteger(seed) || seed < 0)
       throw new RangeError(`seed must be an integer from 0 to 2^53 - 1, got ${seed}`);
-    for (const [name, value] of Object.entries({ sample, restart, step })) {
-      if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
-        throw new RangeError(`${name} must be an unsigned 32-bit integer, got ${value}`);
-      }
-    }
+    requireUint32('sample', sample);
+    requireUint32('restart', restart);
+    requireUint32('step', step);
     this.#key = [seed >>> 0, (Math.floor(seed / 2 ** 32) ^ hash(purpose)) >>> 0];
     this.#words = [sample, restart, step];
   }

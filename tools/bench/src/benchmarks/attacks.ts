@@ -1,10 +1,11 @@
 import path from 'node:path';
-import { forwardLogits, searchAttack } from '@percept/attacks';
+import { forwardLogits } from '@percept/attacks';
 import { type LoadedDataset, loadCifar10, loadEmbeddedMnist } from '@percept/datasets';
-import { type ProfileSettings, profile, robustAccuracyCurve } from '@percept/measures';
-import type { PreActResNet } from '@percept/models';
+import type { ProfileSettings } from '@percept/measures';
 import { selectEngine } from '@percept/tensor';
-import { type AttackCost, AttackPeer, type LabelledImages } from '../attack-peer.js';
+import { type AttackCost, AttackPeer } from '../attack-peer.js';
+import type { AttackedPart } from '../attack-tasks.js';
+import { AttackWorkers } from '../attack-workers.js';
 import { type ExportedModel, findModel, loadModel } from '../exported-model.js';
 import type { BenchOptions } from '../options.js';
 
@@ -37,14 +38,17 @@ export const attackBenchmarks: Readonly<Record<string, AttackBenchmark>> = {
   profile: (model, options, print) => compare('profile', model, options, print, ourProfile, peerProfile),
 };
 
-interface Subject extends LabelledImages {
-  readonly ids: Int32Array;
+interface Subject extends AttackedPart {
   /** The data set's own budget and grid, in pixel units. */
   readonly epsilon: number;
   readonly grid: readonly number[];
 }
 
-type OurSide = (model: PreActResNet, subject: Subject, options: BenchOptions) => Promise<Omit<AttackOutcome, 'label'>>;
+type OurSide = (
+  workers: AttackWorkers,
+  subject: Subject,
+  options: BenchOptions,
+) => Promise<Omit<AttackOutcome, 'label'>>;
 type PeerSide = (peer: AttackPeer, subject: Subject, options: BenchOptions) => Promise<Omit<AttackOutcome, 'label'>>;
 
 async function compare(
@@ -55,26 +59,19 @@ async function compare(
   our: OurSide,
   their: PeerSide,
 ): Promise<AttackComparison> {
-  const { threads, engine, peer, images } = options;
+  const { threads, peer, images } = options;
   const exported = await findModel(options.dataFolder, model);
   const subject = await firstTestImages(exported.dataset, options);
-  const info = await selectEngine({ threads, ...(engine === undefined ? {} : { engine }) });
-  if (info.warning) console.error(`warning: ${info.warning}`);
-  const loaded = await loadModel(exported);
-  try {
-    const accuracy = cleanAccuracy(loaded, subject);
-    print(`${name}: ${model}, the first ${images} test images, norm Infinity, ${threads} threads`);
-    print(`  right without an attack: ${Math.round(accuracy * images)}/${images}`);
-    const ours = { label: `percept ${info.name} ${info.path}`, ...(await our(loaded, subject, options)) };
-    printOutcome(ours, images, print);
-    if (peer === 'none' || peer === 'torch') return { name, model, images, ours };
-    const theirs = await withPeer(exported, subject, accuracy, options, their);
-    printOutcome(theirs, images, print);
-    printRatio(ours, theirs, print);
-    return { name, model, images, ours, peer: theirs };
-  } finally {
-    loaded.dispose();
-  }
+  const accuracy = await cleanAccuracy(exported, subject, options);
+  print(`${name}: ${model}, the first ${images} test images, norm Infinity, ${threads} threads`);
+  print(`  right without an attack: ${Math.round(accuracy * images)}/${images}`);
+  const ours = await withWorkers(exported, subject, options, our);
+  printOutcome(ours, images, print);
+  if (peer === 'none' || peer === 'torch') return { name, model, images, ours };
+  const theirs = await withPeer(exported, subject, accuracy, options, their);
+  printOutcome(theirs, images, print);
+  printRatio(ours, theirs, print);
+  return { name, model, images, ours, peer: theirs };
 }
 
 /** @throws Error for a data set other than those that the presets train on. */
@@ -93,13 +90,40 @@ async function firstTestImages(dataset: string, { images: count, dataFolder }: B
   return { images: test.images(ids), labels, ids, epsilon: declaration.epsilon, grid: declaration.grid };
 }
 
-function cleanAccuracy(model: PreActResNet, { images, labels }: Subject): number {
-  const logits = forwardLogits(model, images, labels.length);
-  const right = labels.filter((label, i) => {
-    const row = Array.from(logits.subarray(i * model.classes, (i + 1) * model.classes));
-    return row.indexOf(Math.max(...row)) === label;
-  });
-  return right.length / labels.length;
+async function cleanAccuracy(
+  exported: ExportedModel,
+  { images, labels }: Subject,
+  { threads, engine }: BenchOptions,
+): Promise<number> {
+  const info = await selectEngine({ threads, ...(engine === undefined ? {} : { engine }) });
+  if (info.warning) console.error(`warning: ${info.warning}`);
+  const model = await loadModel(exported);
+  try {
+    const logits = forwardLogits(model, images, labels.length);
+    const right = labels.filter((label, i) => {
+      const row = Array.from(logits.subarray(i * model.classes, (i + 1) * model.classes));
+      return row.indexOf(Math.max(...row)) === label;
+    });
+    return right.length / labels.length;
+  } finally {
+    model.dispose();
+  }
+}
+
+async function withWorkers(
+  exported: ExportedModel,
+  subject: Subject,
+  options: BenchOptions,
+  our: OurSide,
+): Promise<AttackOutcome> {
+  const workers = await AttackWorkers.start(exported, options);
+  try {
+    const { name, path: code } = workers.engine;
+    const label = `percept ${name} ${code}, ${options.threads} workers of one thread`;
+    return { label, ...(await our(workers, subject, options)) };
+  } finally {
+    await workers.close();
+  }
 }
 
 async function withPeer(
@@ -120,25 +144,13 @@ async function withPeer(
   }
 }
 
-async function timed<Result>(run: () => Promise<Result>) {
-  const started = performance.now();
-  const before = process.cpuUsage();
-  const result = await run();
-  const { user, system } = process.cpuUsage(before);
-  return { result, seconds: (performance.now() - started) / 1000, processorSeconds: (user + system) / 1e6 };
-}
-
 async function ourAutoAttack(
-  model: PreActResNet,
-  { images, labels, ids, epsilon: own }: Subject,
-  { epsilon = own, steps }: BenchOptions,
+  workers: AttackWorkers,
+  subject: Subject,
+  { epsilon = subject.epsilon, steps }: BenchOptions,
 ): Promise<Omit<AttackOutcome, 'label'>> {
-  const attack = { epsilon, checkAt8Bits: false, batchSize: 256, ...(steps === undefined ? {} : { steps }) };
-  const { result, ...time } = await timed(() =>
-    searchAttack({ kind: 'gradients', model }, 'autoattack', images, { kind: 'untargeted', labels }, ids, attack),
-  );
-  const standing = result.success.filter((one) => one === 0).length;
-  return { budgets: [epsilon], standing: [standing], cost: { ...time, ...result.cost } };
+  const settings = { epsilon, ...(steps === undefined ? {} : { steps }) };
+  return { budgets: [epsilon], ...(await workers.run('autoattack', partOf(subject), settings)) };
 }
 
 async function peerAutoAttack(
@@ -181,15 +193,15 @@ function economicalProfile(budgets: readonly number[]): ProfileSettings {
   };
 }
 
-async function ourProfile(model: PreActResNet, { images, labels, ids, grid }: Subject) {
-  const budgets = sixBudgets(grid);
+async function ourProfile(workers: AttackWorkers, subject: Subject) {
+  const budgets = sixBudgets(subject.grid);
   const settings = economicalProfile(budgets);
-  const { result: ledger, ...time } = await timed(() => profile(model, { images, labels, ids }, settings));
-  const standing = robustAccuracyCurve(ledger)
-    .slice(1)
-    .map(({ robust }) => robust);
-  const { gradientImageSteps, forwardImagePasses } = ledger.cost;
-  return { budgets, standing, cost: { ...time, gradientImageSteps, forwardImagePasses } };
+  const { standing, cost } = await workers.run('profileBudgets', partOf(subject), { settings });
+  return { budgets, standing: standing.slice(1), cost };
+}
+
+function partOf({ images, labels, ids }: Subject): AttackedPart {
+  return { images, labels, ids };
 }
 
 async function peerProfile(peer: AttackPeer, { grid }: Subject, { peer: library }: BenchOptions) {
