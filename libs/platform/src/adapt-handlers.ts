@@ -97,7 +97,7 @@ function settle(scope: CallScope, work: Promise<unknown>, settings: CallSettings
       callback(null, response);
     },
     (error: unknown) => {
-      const answer = toRpcError(scope.reasonOf(error), scope.context.log, settings.errorRules);
+      const answer = toRpcError(scope.reasonOf(error), scope.context, settings.errorRules);
       scope.release();
       callback(answer.toStatus());
     },
@@ -132,7 +132,7 @@ function serverStream(
         call.end();
       },
       (error: unknown) => {
-        const answer = toRpcError(scope.reasonOf(error), scope.context.log, settings.errorRules);
+        const answer = toRpcError(scope.reasonOf(error), scope.context, settings.errorRules);
         scope.release();
         call.emit('error', answer.toStatus());
       },

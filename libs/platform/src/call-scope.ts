@@ -61,6 +61,7 @@ export function openCallScope(call: ServerCall, method: AnyMethod, settings: Cal
   const timer = delay < longestTimer ? setTimeout(() => abort(tooLate()), Math.max(0, delay)) : undefined;
   const forget = settings.openCalls.add(methodKind(method), abort);
   const name = method.path.slice(1);
+  let log: Logger | undefined;
   return {
     context: {
       signal,
@@ -69,7 +70,11 @@ export function openCallScope(call: ServerCall, method: AnyMethod, settings: Cal
       metadata: call.metadata,
       peer: call.getPeer(),
       method: name,
-      log: settings.log.child({ method: name, trace_id: trace.traceId, span_id: trace.spanId }),
+      // Made at the first line, since most calls write none of their own.
+      get log() {
+        log ??= settings.log.child({ method: name, trace_id: trace.traceId, span_id: trace.spanId });
+        return log;
+      },
     },
     trace,
     ended,

@@ -10,6 +10,13 @@ export interface ErrorRule {
   readonly message?: string;
   /** In milliseconds. */
   readonly retryDelayMs?: number;
+  /** Happens by policy and often: the error's own words go to the log at level debug only. */
+  readonly expected?: boolean;
+}
+
+/** Where lines about a call go; a getter may make the logger when it is first needed. */
+interface Logging {
+  readonly log: Logger;
 }
 
 /** Rules by class name: names survive the way out of a worker thread, classes do not. */
@@ -37,7 +44,12 @@ const platformRules: ErrorRules = {
   BusUnavailableError: busUnavailable,
   BusClosedError: stopping,
   PoolClosedError: stopping,
-  QueueFullError: { code: 'RESOURCE_EXHAUSTED', message: 'too many calls wait for a worker', retryDelayMs: 1_000 },
+  QueueFullError: {
+    code: 'RESOURCE_EXHAUSTED',
+    message: 'too many calls wait for a worker',
+    retryDelayMs: 1_000,
+    expected: true,
+  },
   TaskCancelledError: { code: 'CANCELLED', message: 'the call was cancelled' },
   AbortError: { code: 'CANCELLED', message: 'the call was cancelled' },
 };
@@ -60,29 +72,35 @@ const passedOn: readonly StatusName[] = [
  * Turns whatever a handler threw into the error that its caller sees. What nobody foresaw becomes INTERNAL with an id and
  * without a word about its cause; the log has both.
  */
-export function toRpcError(error: unknown, log: Logger, rules: ErrorRules = {}): PerceptRpcError {
-  if (error instanceof PerceptRpcError) return fromRpcError(error, log);
+export function toRpcError(error: unknown, to: Logging, rules: ErrorRules = {}): PerceptRpcError {
+  if (error instanceof PerceptRpcError) return fromRpcError(error, to);
   const violations = violationsOf(error);
   if (violations !== undefined) return invalidArgument(violations);
   if (error instanceof Error) {
     const rule = ruleFor(rules, error.name) ?? ruleFor(platformRules, error.name);
     if (rule !== undefined) {
-      if (rule.message !== undefined) log.warn({ err: error }, rule.message);
-      return rpcError(rule.code, rule.message ?? error.message, { retryDelayMs: rule.retryDelayMs, cause: error });
+      if (rule.message !== undefined) to.log[rule.expected ? 'debug' : 'warn']({ err: error }, rule.message);
+      const retryDelayMs = rule.code === 'RESOURCE_EXHAUSTED' ? spread(rule.retryDelayMs) : rule.retryDelayMs;
+      return rpcError(rule.code, rule.message ?? error.message, { retryDelayMs, cause: error });
     }
   }
-  return internal(error, log);
+  return internal(error, to);
+}
+
+/** Between a delay and twice as long: those who were refused together should not come back together. */
+function spread(delayMs: number | undefined): number | undefined {
+  return delayMs === undefined ? undefined : Math.round(delayMs * (1 + Math.random()));
 }
 
 function ruleFor(rules: ErrorRules, name: string): ErrorRule | undefined {
   return Object.hasOwn(rules, name) ? rules[name] : undefined;
 }
 
-function fromRpcError(error: PerceptRpcError, log: Logger): PerceptRpcError {
-  if (error.origin === 'local') return error.code === 'UNKNOWN' ? internal(error, log) : error;
+function fromRpcError(error: PerceptRpcError, to: Logging): PerceptRpcError {
+  if (error.origin === 'local') return error.code === 'UNKNOWN' ? internal(error, to) : error;
   if (passedOn.includes(error.code)) return error;
   if (error.code === 'UNAVAILABLE') {
-    log.warn({ err: error }, 'a service this call depends on is not available');
+    to.log.warn({ err: error }, 'a service this call depends on is not available');
     const retryDelayMs = error.retryDelayMs ?? 1_000;
     // This service's own client has tried several times; its callers doing the same would multiply the load.
     return rpcError('UNAVAILABLE', 'a service this call depends on is not available', {
@@ -91,11 +109,11 @@ function fromRpcError(error: PerceptRpcError, log: Logger): PerceptRpcError {
       cause: error,
     });
   }
-  return internal(error, log);
+  return internal(error, to);
 }
 
-function internal(error: unknown, log: Logger): PerceptRpcError {
+function internal(error: unknown, to: Logging): PerceptRpcError {
   const errorId = randomBytes(6).toString('hex');
-  log.error({ err: error, error_id: errorId }, 'a call failed unexpectedly');
+  to.log.error({ err: error, error_id: errorId }, 'a call failed unexpectedly');
   return rpcError('INTERNAL', `internal error; the service's log has it under ${errorId}`, { cause: error });
 }

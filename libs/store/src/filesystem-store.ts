@@ -4,7 +4,13 @@ import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat, u
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { lockDirectory } from './directory-lock.js';
-import { ConditionFailedError, DigestMismatchError, KeyConflictError, KeyNotFoundError } from './errors.js';
+import {
+  ConditionFailedError,
+  DigestMismatchError,
+  KeyConflictError,
+  KeyNotFoundError,
+  StoreUnavailableError,
+} from './errors.js';
 import { fromSystemError, systemErrorCode } from './file-errors.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { checkFolder, checkKey, checkPrefix } from './keys.js';
@@ -71,10 +77,9 @@ class FilesystemStore implements Store {
   }
 
   async get(key: string): Promise<StoredObject> {
-    const file = await this.#open(key);
+    const { file, found } = await this.#open(key);
     try {
-      const [bytes, found] = await Promise.all([file.readFile(), file.stat({ bigint: true })]);
-      return { bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), etag: etagOf(found) };
+      return { bytes: await readWhole(file, Number(found.size)), etag: etagOf(found) };
     } catch (error) {
       throw fromSystemError(error, key);
     } finally {
@@ -83,17 +88,14 @@ class FilesystemStore implements Store {
   }
 
   async getStream(key: string): Promise<Readable> {
-    const file = await this.#open(key);
+    const { file } = await this.#open(key);
     return createReadStream('', { fd: file });
   }
 
   async stat(key: string): Promise<ObjectInfo> {
-    const file = await this.#open(key);
-    try {
-      return infoOf(key, await file.stat({ bigint: true }));
-    } finally {
-      await file.close();
-    }
+    const { file, found } = await this.#open(key);
+    await file.close();
+    return infoOf(key, found);
   }
 
   async *list(prefix: string): AsyncGenerator<ObjectInfo, void, void> {
@@ -181,7 +183,7 @@ class FilesystemStore implements Store {
     return found?.isDirectory() === true ? new KeyConflictError(key) : new ConditionFailedError(key);
   }
 
-  async #open(key: string): Promise<FileHandle> {
+  async #open(key: string): Promise<{ readonly file: FileHandle; readonly found: BigIntStats }> {
     checkKey(key);
     let file: FileHandle;
     try {
@@ -189,11 +191,16 @@ class FilesystemStore implements Store {
     } catch (error) {
       throw systemErrorCode(error) === 'ENOTDIR' ? new KeyNotFoundError(key) : fromSystemError(error, key);
     }
-    if ((await file.stat()).isDirectory()) {
-      await file.close();
-      throw new KeyNotFoundError(key);
+    let found: BigIntStats | undefined;
+    try {
+      found = await file.stat({ bigint: true });
+    } catch (error) {
+      throw fromSystemError(error, key);
+    } finally {
+      if (found?.isFile() !== true) await file.close();
     }
-    return file;
+    if (!found.isFile()) throw new KeyNotFoundError(key);
+    return { file, found };
   }
 
   async *#listFrom(folder: string, prefix: string): AsyncGenerator<ObjectInfo, void, void> {
@@ -238,6 +245,17 @@ class FilesystemStore implements Store {
       }
     }
   }
+}
+
+/** The bytes of a file whose size is known, which never changes: a put makes a new file. */
+async function readWhole(file: FileHandle, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(bytes, at, size - at, at);
+    if (bytesRead === 0) throw new StoreUnavailableError(`a file of ${size} bytes ends after ${at}`);
+    at += bytesRead;
+  }
+  return bytes;
 }
 
 async function writeFile(path: string, body: Body): Promise<WrittenFile> {

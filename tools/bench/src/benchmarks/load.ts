@@ -31,16 +31,16 @@ export async function load(options: BenchOptions): Promise<ServiceReport> {
     await pause(warmUpMs);
     const prober = new LoadThread<ProbeReport>({ kind: 'probe', address, everyMs: probeIntervalMs });
     threads.push(prober);
-    const memory: number[] = [];
+    const memory: NodeJS.MemoryUsage[] = [];
     for (const end = performance.now() + options.rounds * secondsPerRound * 1_000; performance.now() < end; ) {
-      memory.push(process.memoryUsage().rss / 2 ** 20);
+      memory.push(process.memoryUsage());
       await pause(sampleIntervalMs);
     }
     const health = await prober.stop();
     const { codes, milliseconds } = await clients.stop();
     await cancelJob(services, jobId);
     const quarter = Math.ceil(memory.length / 4);
-    const [first, last] = [percentile(memory.slice(0, quarter), 0.5), percentile(memory.slice(-quarter), 0.5)];
+    const [first, last] = [memoryOf(memory.slice(0, quarter)), memoryOf(memory.slice(-quarter))];
     const at = (values: readonly number[], share: number): string => percentile(values, share).toFixed(1);
     return {
       lines: [
@@ -49,21 +49,37 @@ export async function load(options: BenchOptions): Promise<ServiceReport> {
           .map(([code, count]) => `${count} ${code}`)
           .join(', ')}; answered calls median ${at(milliseconds, 0.5)} ms, p99 ${at(milliseconds, 0.99)} ms`,
         `health: ${health.length} probes, median ${at(health, 0.5)} ms, p99 ${at(health, 0.99)} ms, longest ${at(health, 1)} ms`,
-        `memory (RSS, clients included): ${first.toFixed(0)} MiB in the first quarter, ${last.toFixed(0)} MiB in the last, at most ${percentile(memory, 1).toFixed(0)} MiB`,
+        `memory in MiB, first quarter to last: RSS (clients included) ${first.rss.toFixed(0)} to ${last.rss.toFixed(0)}; of the thread that serves, ` +
+          `after collection: heap ${first.heap.toFixed(1)} to ${last.heap.toFixed(1)}, outside it ${first.external.toFixed(1)} to ${last.external.toFixed(1)}`,
       ],
       values: {
         clients: clientCount,
         ...Object.fromEntries(Object.entries(codes).map(([code, count]) => [`answers${code}`, count])),
         healthP99Ms: percentile(health, 0.99),
         healthMaxMs: percentile(health, 1),
-        rssFirstQuarterMiB: first,
-        rssLastQuarterMiB: last,
+        rssFirstQuarterMiB: first.rss,
+        rssLastQuarterMiB: last.rss,
+        heapFirstQuarterMiB: first.heap,
+        heapLastQuarterMiB: last.heap,
+        externalFirstQuarterMiB: first.external,
+        externalLastQuarterMiB: last.external,
       },
     };
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
     await services.close();
   }
+}
+
+/** In MiB: the median of RSS; the least of the thread's heap and of what it holds outside, as a collection leaves them. */
+function memoryOf(samples: readonly NodeJS.MemoryUsage[]): { rss: number; heap: number; external: number } {
+  const mebibytes = (share: number, of: (usage: NodeJS.MemoryUsage) => number): number =>
+    percentile(samples.map(of), share) / 2 ** 20;
+  return {
+    rss: mebibytes(0.5, ({ rss }) => rss),
+    heap: mebibytes(0, ({ heapUsed }) => heapUsed),
+    external: mebibytes(0, ({ external }) => external),
+  };
 }
 
 /** A thread that plays a role until it is stopped, and then reports. */
