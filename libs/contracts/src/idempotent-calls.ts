@@ -9,6 +9,14 @@ export const idempotentCalls: Readonly<Record<string, readonly string[]>> = {
   'percept.v1.Models': ['List', 'Get', 'Export', 'SetAlias', 'Delete'],
   'percept.v1.Attack': ['Targeted', 'Untargeted', 'TargetedStream', 'Submit', 'GetResult', 'ListMethods'],
   'percept.v1.Evaluation': ['Submit', 'GetReport', 'GetArtifact', 'CompareReports'],
+  'inference.GRPCInferenceService': [
+    'ServerLive',
+    'ServerReady',
+    'ModelReady',
+    'ServerMetadata',
+    'ModelMetadata',
+    'ModelInfer',
+  ],
   'percept.v1.Jobs': ['Get', 'List', 'Watch', 'Cancel', 'ListDeadLetters', 'CollectGarbage'],
 };
 

@@ -8,6 +8,7 @@ import {
   DatasetService,
   EvaluationService,
   fileDescriptors,
+  GRPCInferenceServiceService,
   JobsService,
   keyOfStoreUri,
   ModelsService,
@@ -44,6 +45,7 @@ describe('the public surface', () => {
       AttackService,
       EvaluationService,
       JobsService,
+      GRPCInferenceServiceService,
     ];
     const paths = services.flatMap((service) => Object.values(service).map((method) => method.path));
     const retried = Object.entries(idempotentCalls).flatMap(([service, calls]) =>

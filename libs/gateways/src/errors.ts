@@ -2,7 +2,7 @@
 export class RemoteModelError extends Error {
   constructor() {
     super(
-      'this call needs the weights of a registered model; models behind an inference endpoint are not supported yet',
+      'this call needs the weights of a registered model; one behind an inference endpoint can only be attacked, by Attack.Targeted and Attack.Untargeted',
     );
     this.name = 'RemoteModelError';
   }

@@ -6,13 +6,15 @@ import {
   chassisConfig,
   choice,
   integer,
+  type OutboundConfig,
+  outboundConfig,
   secret,
   text,
 } from '@percept/platform';
 import { type EngineName, engineNames } from '@percept/tensor';
 
 /** What a service with jobs reads from its environment. */
-export interface JobServiceConfig extends ChassisConfig {
+export interface JobServiceConfig extends ChassisConfig, OutboundConfig {
   readonly natsUrl: string;
   readonly s3Endpoint: string;
   readonly s3Bucket: string;
@@ -39,6 +41,7 @@ const address = (service: string): ConfigVariable<string> =>
 /** The variables of a service with jobs, in a process of its own. */
 export const jobServiceConfig: ConfigTable<JobServiceConfig> = {
   ...chassisConfig,
+  ...outboundConfig,
   natsUrl: text({ env: 'PERCEPT_NATS_URL', description: 'The NATS server, such as nats://HOST:4222.', required: true }),
   s3Endpoint: text({
     env: 'PERCEPT_S3_ENDPOINT',

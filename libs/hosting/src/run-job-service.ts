@@ -7,6 +7,7 @@ import {
   createMetrics,
   loadServiceSecurity,
   type Metrics,
+  type OutboundAllowList,
   runProcess,
   type Security,
   startService,
@@ -21,6 +22,7 @@ export interface JobServiceEnvironment {
   readonly store: Store;
   readonly endpoints: Endpoints;
   readonly security: Security['client'];
+  readonly outbound: OutboundAllowList;
   readonly engine?: EngineName;
   readonly workers: number;
   readonly threads: number;
@@ -75,6 +77,7 @@ export async function runJobService({
           store,
           endpoints: endpointsOf(config),
           security: security.client,
+          outbound: config.outbound,
           workers: config.workers,
           threads: config.threads,
           leaseMs: config.lease * 1_000,

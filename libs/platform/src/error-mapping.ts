@@ -12,6 +12,8 @@ export interface ErrorRule {
   readonly retryDelayMs?: number;
   /** Happens by policy and often: the error's own words go to the log at level debug only. */
   readonly expected?: boolean;
+  /** Keeps the caller's gRPC library from sending the call again by itself. */
+  readonly noAutomaticRetry?: boolean;
 }
 
 /** Where lines about a call go; a getter may make the logger when it is first needed. */
@@ -38,6 +40,12 @@ const platformRules: ErrorRules = {
   KeyNotFoundError: { code: 'NOT_FOUND', message: 'the object does not exist' },
   ConditionFailedError: { code: 'ABORTED', message: 'someone else changed the same object; try again' },
   RemoteModelError: { code: 'UNIMPLEMENTED' },
+  RemoteModelNotFoundError: { code: 'NOT_FOUND' },
+  RemoteModelAnswerError: { code: 'FAILED_PRECONDITION' },
+  // The endpoint has been asked several times; the caller's gRPC library doing the same would multiply the load.
+  EndpointUnavailableError: { code: 'UNAVAILABLE', retryDelayMs: 1_000, noAutomaticRetry: true },
+  EndpointBusyError: { code: 'RESOURCE_EXHAUSTED', retryDelayMs: 1_000 },
+  NonFiniteLogitsError: { code: 'FAILED_PRECONDITION' },
   CorruptWeightsError: { code: 'DATA_LOSS' },
   StoreFullError: { code: 'RESOURCE_EXHAUSTED', message: 'the store is full' },
   StoreUnavailableError: storeUnavailable,
@@ -79,9 +87,10 @@ export function toRpcError(error: unknown, to: Logging, rules: ErrorRules = {}):
   if (error instanceof Error) {
     const rule = ruleFor(rules, error.name) ?? ruleFor(platformRules, error.name);
     if (rule !== undefined) {
-      if (rule.message !== undefined) to.log[rule.expected ? 'debug' : 'warn']({ err: error }, rule.message);
-      const retryDelayMs = rule.code === 'RESOURCE_EXHAUSTED' ? spread(rule.retryDelayMs) : rule.retryDelayMs;
-      return rpcError(rule.code, rule.message ?? error.message, { retryDelayMs, cause: error });
+      const { code, message, noAutomaticRetry = false } = rule;
+      if (message !== undefined) to.log[rule.expected ? 'debug' : 'warn']({ err: error }, message);
+      const retryDelayMs = code === 'RESOURCE_EXHAUSTED' ? spread(rule.retryDelayMs) : rule.retryDelayMs;
+      return rpcError(code, message ?? error.message, { retryDelayMs, noAutomaticRetry, cause: error });
     }
   }
   return internal(error, to);

@@ -29,6 +29,16 @@ export {
   type ServerTls,
 } from './security/load-security.js';
 export { isLoopback } from './security/loopback.js';
+export {
+  admitOutbound,
+  defaultOutbound,
+  type Endpoint,
+  type OutboundAllowList,
+  type OutboundConfig,
+  type OutboundRule,
+  outboundConfig,
+  parseEndpoint,
+} from './security/outbound.js';
 export { callScopes, type GrantedScope, isGrantedScope, type Scope, scopes } from './security/scopes.js';
 export {
   type ClientSecurityConfig,

@@ -7,7 +7,7 @@ import {
   encodeTensor,
   type ImageOutcome,
 } from '@percept/contracts';
-import { describeAttack, modelSpecOf } from '@percept/messages';
+import { describeAttack } from '@percept/messages';
 import type { Computing } from './compute-attack.js';
 import type { PreparedAttack } from './validate-attack-call.js';
 
@@ -18,10 +18,9 @@ export function answerAttack(
   pool: Computing,
   wallSeconds: number,
 ): AttackResult {
-  const { fetched, resolved, plan, asked } = prepared;
-  const spec = modelSpecOf(fetched.model.spec);
+  const { attacked, resolved, plan, asked } = prepared;
   const images = resolved.sampleIds.length;
-  const shape = [images, spec.height, spec.widthPixels, spec.channels];
+  const shape = [images, ...attacked.shape];
   return {
     images: asked.omitImages ? undefined : encodeTensor(result.images, shape),
     originals: asked.includeOriginals ? encodeTensor(resolved.images, shape) : undefined,
@@ -30,8 +29,8 @@ export function answerAttack(
     summary: summarise(result, images),
     options: describeAttack(asked.options?.method ?? '', plan),
     execution: {
-      modelDigest: fetched.model.digest,
-      modelId: fetched.model.id,
+      modelDigest: attacked.kind === 'registered' ? attacked.model.digest : '',
+      modelId: attacked.kind === 'registered' ? attacked.model.id : '',
       engine: pool.engine,
       dtype: 'float32',
       wallSeconds,

@@ -55,6 +55,11 @@ export class AttackJobs {
     } else {
       violations.check(spec.goal !== undefined, 'spec.goal', 'must be targeted or untargeted');
       violations.check(spec.model?.reference !== undefined, 'spec.model', 'must be given');
+      violations.check(
+        spec.model?.reference?.$case !== 'remote',
+        'spec.model.remote',
+        'models behind an endpoint are for Targeted and Untargeted; a job takes registered models',
+      );
       violations.check(spec.images?.source !== undefined, 'spec.images', 'must be given: inline, samples or noise');
       violations.check(
         spec.images?.source?.$case !== 'inline',

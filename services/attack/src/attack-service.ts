@@ -75,8 +75,7 @@ async function* streamTargeted(
   violations.throwIfAny();
   const asked = targetedAsked(request as AttackTargetedRequest);
   const prepared = await prepareAttack(asked, dependencies, context);
-  const { height = 0, widthPixels = 0, channels = 0 } = prepared.fetched.model.spec ?? {};
-  const shape = [prepared.resolved.sampleIds.length, height, widthPixels, channels];
+  const shape = [prepared.resolved.sampleIds.length, ...prepared.attacked.shape];
   const events = new EventQueue<AttackTaskEvent>(64);
   const computed = computeAttack(prepared, dependencies.pool, {
     signal: context.signal,

@@ -1,6 +1,6 @@
 import type { AttackResult } from '@percept/attacks';
 import type { ComputePool } from '@percept/compute';
-import { modelWeightsOf } from '@percept/messages';
+import { modelOfTask } from './attacked-model.js';
 import type { AttackTask, AttackTaskEvent } from './tasks.js';
 import type { AttackSources, PreparedAttack } from './validate-attack-call.js';
 
@@ -18,9 +18,9 @@ export async function computeAttack(
   pool: Computing,
   how: { signal: AbortSignal; priority: 'interactive' | 'job'; onEvent?: (event: AttackTaskEvent) => void },
 ): Promise<{ result: AttackResult; wallSeconds: number }> {
-  const { fetched, resolved, goal, plan } = prepared;
+  const { attacked, resolved, goal, plan } = prepared;
   const task: AttackTask = {
-    model: modelWeightsOf(fetched.model, fetched.weights),
+    model: modelOfTask(attacked),
     images: resolved.images,
     goal,
     sampleIds: resolved.sampleIds,

@@ -1,6 +1,7 @@
 import { inversionStarts, type Violation } from '@percept/attacks';
-import { type CallOptions, decodeImages, type ImageSource, type Model } from '@percept/contracts';
+import { type CallOptions, decodeImages, type ImageSource } from '@percept/contracts';
 import type { DatasetGateway } from '@percept/gateways';
+import type { ModelInput } from './attacked-model.js';
 
 /** The images of a request, whatever their source. */
 export interface ResolvedImages {
@@ -33,13 +34,11 @@ export class InvalidImagesError extends Error {
  */
 export async function resolveImages(
   source: ImageSource | undefined,
-  model: Model,
+  { shape, normalisation }: ModelInput,
   datasets: DatasetGateway,
   options: CallOptions,
   limit: number = imagesPerCall,
 ): Promise<ResolvedImages> {
-  const { height = 0, widthPixels = 0, channels = 0, mean = [], std = [] } = model.spec ?? {};
-  const shape: [number, number, number] = [height, widthPixels, channels];
   switch (source?.source?.$case) {
     case 'inline': {
       const { images, labels, sampleIds } = source.source.value;
@@ -75,6 +74,8 @@ export async function resolveImages(
       const { count, seed } = source.source.value;
       requireCount(count, limit, 'images.noise.count');
       const sampleIds = ordinals(count);
+      if (normalisation === undefined) return refuse('images.noise', 'needs a model whose normalisation is known');
+      const { mean, std } = normalisation;
       return { images: inversionStarts(sampleIds, shape, mean, std, seed), labels: undefined, sampleIds };
     }
     default:

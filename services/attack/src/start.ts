@@ -3,7 +3,7 @@ import { type ComputePool, createComputePool, type RunOptions } from '@percept/c
 import type { ClientSecurity } from '@percept/contracts';
 import { computeDependency, DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import { JobQueue, JobRepository, type JobRunner, ShardGathering, ShardWorker, startJobRunner } from '@percept/jobs';
-import type { Metrics } from '@percept/platform';
+import type { Metrics, OutboundAllowList } from '@percept/platform';
 import type { Store } from '@percept/store';
 import { type EngineName, engineFingerprint } from '@percept/tensor';
 import { AttackJobs, attackJobKind } from './attack-jobs.js';
@@ -16,6 +16,8 @@ export interface StartAttackOptions {
   readonly endpoints: Endpoints;
   /** How it shows other services who it is. Default: no TLS and no token. */
   readonly security?: ClientSecurity;
+  /** Where models behind inference endpoints may be. Default: nowhere. */
+  readonly outbound?: OutboundAllowList;
   /** The engine of the compute workers; absent: native where it can be loaded. */
   readonly engine?: EngineName;
   readonly workers: number;
@@ -41,11 +43,19 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
   const repository = new JobRepository(store);
   const sharing = { bus, store, group: 'attack', engine: engineFingerprint(pool.engine), onError: options.onError };
   const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
-  const jobs = new AttackJobs({ models, datasets, pool }, store, repository, new JobQueue(repository, bus));
+  const { authorities } = options.security?.tls ?? {};
+  const dependencies = {
+    models,
+    datasets,
+    pool,
+    outbound: options.outbound ?? [],
+    outboundTls: authorities === undefined ? {} : { authorities },
+  };
+  const jobs = new AttackJobs(dependencies, store, repository, new JobQueue(repository, bus));
   let runner: JobRunner | undefined;
   let shardWorker: ShardWorker | undefined;
   return {
-    services: [attackService({ models, datasets, pool }, jobs)],
+    services: [attackService(dependencies, jobs)],
     kinds: [attackJobKind],
     dependencies: [computeDependency(pool)],
     start: () => {

@@ -1,4 +1,5 @@
 import {
+  type AttackedModel,
   type AttackPlan,
   type AttackProgress,
   type AttackResult,
@@ -7,6 +8,7 @@ import {
   runAttack,
 } from '@percept/attacks';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
+import { type RemoteModelDescription, RemoteModelGateway } from '@percept/gateways';
 import { ModelCache, type ModelWeights } from '@percept/models';
 
 const models = new ModelCache(4);
@@ -16,7 +18,9 @@ export type AskedGoal = Goal | { readonly kind: 'leave-predictions' };
 
 /** An attack as plain data, as it travels to a compute worker. */
 export interface AttackTask {
-  readonly model: ModelWeights;
+  readonly model:
+    | { readonly kind: 'registered'; readonly weights: ModelWeights }
+    | { readonly kind: 'remote'; readonly description: RemoteModelDescription };
   /** n flattened NHWC images in [0, 1]. */
   readonly images: Float32Array;
   readonly goal: AskedGoal;
@@ -31,12 +35,25 @@ export type AttackTaskEvent =
   | { readonly kind: 'progress'; readonly step: number; readonly succeeded: number; readonly images: number }
   | { readonly kind: 'snapshot'; readonly step: number; readonly images: Float32Array };
 
-/** Runs one attack in a compute worker. Errors: InvalidAttackError, NonFiniteLogitsError, cancellation. */
+/** Runs one attack in a compute worker. Errors: InvalidAttackError, NonFiniteLogitsError, those of `RemoteModelGateway.scores`, cancellation. */
 export async function attack(task: AttackTask, context: TaskContext): Promise<Transferring<AttackResult>> {
-  const model = models.get(task.model);
+  if (task.model.kind === 'registered')
+    return await attackModel({ kind: 'gradients', model: models.get(task.model.weights) }, task, context);
+  const scorer = new RemoteModelGateway(task.model.description, context.signal);
+  try {
+    return await attackModel({ kind: 'scores', scorer }, task, context);
+  } finally {
+    scorer.close();
+  }
+}
+
+async function attackModel(
+  attacked: AttackedModel,
+  task: AttackTask,
+  context: TaskContext,
+): Promise<Transferring<AttackResult>> {
   const snapshots = task.streamSnapshots ? new SnapshotStream(task.images, task.sampleIds.length, context) : undefined;
   let step = 0;
-  const attacked = { kind: 'gradients', model } as const;
   const hooks = {
     signal: context.signal,
     onStep: ({ succeeded, images }: AttackProgress) => {

@@ -6,9 +6,10 @@ import {
   LabelSource,
   type ModelReference,
 } from '@percept/contracts';
-import type { DatasetGateway, FetchedModel, ModelGateway } from '@percept/gateways';
-import { askedAttack, modelSpecOf } from '@percept/messages';
+import type { DatasetGateway } from '@percept/gateways';
+import { askedAttack } from '@percept/messages';
 import { Violations } from '@percept/platform';
+import { type AttackedModel, blackBoxMethods, fetchAttackedModel, type ModelSources } from './attacked-model.js';
 import { type ResolvedImages, resolveImages } from './resolve-images.js';
 import type { AskedGoal } from './tasks.js';
 
@@ -25,14 +26,13 @@ export interface AttackAsked {
 }
 
 /** Where an attack's inputs come from. */
-export interface AttackSources {
-  readonly models: ModelGateway;
+export interface AttackSources extends ModelSources {
   readonly datasets: DatasetGateway;
 }
 
 /** A validated attack, ready to be computed. */
 export interface PreparedAttack {
-  readonly fetched: FetchedModel;
+  readonly attacked: AttackedModel;
   readonly resolved: ResolvedImages;
   readonly goal: AskedGoal;
   readonly plan: AttackPlan;
@@ -42,11 +42,12 @@ export interface PreparedAttack {
 /**
  * Validates an attack call and fetches what it needs.
  *
- * @throws PerceptRpcError INVALID_ARGUMENT with every violation at once; NOT_FOUND for an unknown model or data set.
+ * @throws PerceptRpcError INVALID_ARGUMENT with every violation at once; NOT_FOUND for an unknown model or data set; PERMISSION_DENIED for an
+ * endpoint that is not on the allow-list; the errors of `fetchRemoteModel`.
  */
 export async function prepareAttack(
   asked: AttackAsked,
-  { models, datasets }: AttackSources,
+  sources: AttackSources,
   call: CallOptions,
   imageLimit?: number,
 ): Promise<PreparedAttack> {
@@ -55,13 +56,22 @@ export async function prepareAttack(
   if (described.kind === 'violations')
     for (const { field, description } of described.violations) violations.add(field, description);
   if (asked.model?.reference === undefined) violations.add('model', 'must be given');
+  if (asked.model?.reference?.$case === 'remote') {
+    const method = described.kind === 'plan' && described.plan.kind === 'search' ? described.plan.method : 'pgd';
+    if (described.kind === 'plan' && !blackBoxMethods.includes(method))
+      violations.add(
+        'options.method',
+        `${method} needs gradients, which a model behind an endpoint does not give: ${blackBoxMethods.join(', ')} needs none`,
+      );
+    if (asked.images?.source?.$case === 'noise')
+      violations.add('images.noise', "needs a registered model's normalisation, which an endpoint does not tell");
+  }
   if (asked.images?.source === undefined) violations.add('images', 'must be given: inline, samples or noise');
   violations.throwIfAny();
-  const fetched = await models.fetch(asked.model, call);
-  const spec = modelSpecOf(fetched.model.spec);
+  const attacked = await fetchAttackedModel(asked.model, sources, call);
   let resolved: ResolvedImages;
   try {
-    resolved = await resolveImages(asked.images, fetched.model, datasets, call, imageLimit);
+    resolved = await resolveImages(asked.images, attacked, sources.datasets, call, imageLimit);
   } catch (error) {
     violations.collect(() => {
       throw error;
@@ -70,10 +80,10 @@ export async function prepareAttack(
     throw error;
   }
   const plan = resolveAttackPlan(described.kind === 'plan' ? described.plan : { kind: 'pgd', options: {} });
-  const goal = goalOf(asked, resolved, spec.classes, violations);
+  const goal = goalOf(asked, resolved, attacked.classes, violations);
   const inputs = {
-    inputShape: [spec.height, spec.widthPixels, spec.channels] as const,
-    classes: spec.classes,
+    inputShape: attacked.shape,
+    classes: attacked.classes,
     images: resolved.images,
     // Of predictions nobody can say yet which classes they are: any class will do.
     goal: goal.kind === 'leave-predictions' ? untargeted(new Int32Array(resolved.sampleIds.length)) : goal,
@@ -81,7 +91,7 @@ export async function prepareAttack(
   };
   for (const { field, description } of validatePlan(plan, inputs)) violations.add(contractField(field), description);
   violations.throwIfAny();
-  return { fetched, resolved, goal, plan, asked };
+  return { attacked, resolved, goal, plan, asked };
 }
 
 function goalOf(

@@ -8,7 +8,7 @@ import {
   joinFileChunks,
 } from '@percept/contracts';
 import { DatasetError } from '@percept/datasets';
-import { Violations } from '@percept/platform';
+import { type OutboundAllowList, Violations } from '@percept/platform';
 import type { Catalogue } from './catalogue.js';
 import { describeDataset } from './describe-dataset.js';
 import { downloadCifar10 } from './download-cifar10.js';
@@ -21,6 +21,8 @@ export interface ImportSources {
   readonly folder: string;
   /** Where CIFAR-10's official archive is, and its MD5 as published there. */
   readonly cifar10Archive: { readonly url: string; readonly md5: string };
+  /** Where downloads may lead. */
+  readonly outbound: OutboundAllowList;
 }
 
 /** The most bytes and files of an upload. */
@@ -108,7 +110,7 @@ function checkHeader(header: DatasetImportHeader | undefined): DatasetImportHead
 async function filesOf(
   { source }: DatasetImportHeader,
   rest: AsyncIterator<DatasetImportRequest>,
-  { folder, cifar10Archive }: ImportSources,
+  { folder, cifar10Archive, outbound }: ImportSources,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   switch (source?.$case) {
@@ -117,7 +119,7 @@ async function filesOf(
     case 'serverEntry':
       return await readServerEntry(folder, source.value, largestUpload);
     default:
-      return await downloadCifar10(cifar10Archive, signal);
+      return await downloadCifar10(cifar10Archive, outbound, signal);
   }
 }
 

@@ -3,18 +3,21 @@ import {
   type ConfigTable,
   chassisConfig,
   loadSecurity,
+  type OutboundConfig,
+  outboundConfig,
   runProcess,
   startService,
   text,
 } from '@percept/platform';
 import { startDataset } from './start.js';
 
-interface DatasetConfig extends ChassisConfig {
+interface DatasetConfig extends ChassisConfig, OutboundConfig {
   readonly dataFolder: string;
 }
 
 const config: ConfigTable<DatasetConfig> = {
   ...chassisConfig,
+  ...outboundConfig,
   dataFolder: text({
     env: 'PERCEPT_DATA_DIR',
     description: 'Folder that holds data sets which do not come with Percept, such as cifar-10-batches-bin.',
@@ -27,7 +30,7 @@ await runProcess({
   title: 'Dataset service: splits, samples and seeded batches.',
   config,
   start: async (settings, logger) => {
-    const { dataFolder, host, port, metricsPort, drainMs } = settings;
+    const { dataFolder, outbound, host, port, metricsPort, drainMs } = settings;
     const { server } = await loadSecurity(settings);
     return await startService({
       name: 'dataset',
@@ -37,7 +40,7 @@ await runProcess({
       drainMs,
       logger,
       security: server,
-      services: startDataset({ dataFolder }).services,
+      services: startDataset({ dataFolder, outbound }).services,
     });
   },
 });

@@ -1,4 +1,4 @@
-import type { MountedService } from '@percept/platform';
+import { defaultOutbound, type MountedService, type OutboundAllowList } from '@percept/platform';
 import { Catalogue } from './catalogue.js';
 import { datasetService } from './dataset-service.js';
 import { officialCifar10 } from './download-cifar10.js';
@@ -10,11 +10,17 @@ export interface StartDatasetOptions {
   readonly dataFolder: string;
   /** Where CIFAR-10's archive is fetched from; default: its authors' page. */
   readonly cifar10Archive?: ImportSources['cifar10Archive'];
+  /** Where downloads may lead. Default: to its authors' page. */
+  readonly outbound?: OutboundAllowList;
 }
 
 /** Builds the dataset service. */
-export function startDataset({ dataFolder, cifar10Archive = officialCifar10 }: StartDatasetOptions): {
+export function startDataset({
+  dataFolder,
+  cifar10Archive = officialCifar10,
+  outbound = defaultOutbound,
+}: StartDatasetOptions): {
   readonly services: readonly MountedService[];
 } {
-  return { services: [datasetService(new Catalogue(dataFolder), { folder: dataFolder, cifar10Archive })] };
+  return { services: [datasetService(new Catalogue(dataFolder), { folder: dataFolder, cifar10Archive, outbound })] };
 }

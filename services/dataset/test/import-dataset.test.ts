@@ -28,6 +28,8 @@ let client: ServiceClient<typeof DatasetService>;
 let web: Server;
 /** What the web server gives for CIFAR-10's archive. */
 let archive: Uint8Array;
+/** Where the archive is said to have moved. */
+let moved: string | undefined;
 
 const record = (label: number): Uint8Array => new Uint8Array(3073).fill(7 * label).fill(label, 0, 1);
 const cifar: Files = {
@@ -110,7 +112,11 @@ const asked = (format: DatasetFormat, source: DatasetImportHeader['source']): Da
 async function serve(): Promise<void> {
   const { port } = web.address() as AddressInfo;
   const md5 = createHash('md5').update(tarGz(prefixed)).digest('hex');
-  const { services } = startDataset({ dataFolder, cifar10Archive: { url: `http://127.0.0.1:${port}/archive`, md5 } });
+  const { services } = startDataset({
+    dataFolder,
+    cifar10Archive: { url: `http://127.0.0.1:${port}/archive`, md5 },
+    outbound: [{ host: '127.0.0.1', port, tls: false }],
+  });
   service = await startService({
     name: 'dataset',
     services,
@@ -126,7 +132,12 @@ const prefixed = Object.fromEntries(
 beforeEach(async () => {
   dataFolder = await mkdtemp(path.join(tmpdir(), 'percept-import-'));
   archive = tarGz(prefixed);
-  web = createServer((_, response) => response.end(archive));
+  moved = undefined;
+  web = createServer(({ url }, response) => {
+    const location = url === '/archive' ? moved : undefined;
+    if (location === undefined) response.end(archive);
+    else response.writeHead(302, { location }).end();
+  });
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
   await serve();
 });
@@ -316,6 +327,28 @@ describe('Dataset.Import', () => {
     expect((await client.list({})).datasets.map(({ name }) => name)).toEqual(['mnist-5k', 'cifar10']);
     const kept = await readdir(path.join(dataFolder, 'imported')).catch(() => []);
     expect(kept).toEqual([]);
+  });
+
+  const download = (): Promise<unknown> =>
+    client.import(asked(DatasetFormat.CIFAR10_ARCHIVE, { $case: 'download', value: {} }));
+
+  test('follows a download to where it moved', async () => {
+    moved = '/elsewhere';
+    await expect(download()).resolves.toMatchObject({ dataset: { name: 'mine' } });
+  });
+
+  test('does not follow a download to a server that is not on the allow-list, nor in circles', async () => {
+    const { port } = web.address() as AddressInfo;
+    moved = `http://localhost:${port}/elsewhere`;
+    expect(await refusal(download())).toMatchObject({
+      code: 'PERMISSION_DENIED',
+      rawMessage: expect.stringMatching(`localhost:${port} is not on .*; its operator can add it to PERCEPT_OUTBOUND`),
+    });
+    moved = '/archive';
+    expect(await refusal(download())).toMatchObject({
+      code: 'UNAVAILABLE',
+      rawMessage: expect.stringMatching('more than 5 redirects'),
+    });
   });
 
   test('refuses a download that is not the archive whose digest is known', async () => {

@@ -29,6 +29,9 @@ export function describeError(error: unknown): { message: string; code: number }
         code: exitCodes.usage,
       };
     }
+    // With a delay it is a service that answers, about something that it needs itself.
+    if (error.code === 'UNAVAILABLE' && error.retryDelayMs !== undefined)
+      return { message: `${error.rawMessage}; try again later`, code: exitCodes.unavailable };
     if (error.code === 'UNAVAILABLE') {
       return {
         message: `the services cannot be reached (${error.rawMessage}); start them with: percept up`,

@@ -18,6 +18,7 @@ beforeAll(async () => {
     threads: 1,
     dashboard: undefined,
     logLevel: 'fatal',
+    outbound: [{ host: '127.0.0.1', port: '*', tls: false }],
   });
   await writeFile(path.join(folder, 'broken.png'), 'no image');
   await writeFile(path.join(folder, 'broken.pt'), 'no checkpoint');
@@ -80,6 +81,40 @@ describe('the percept command, on bad input', () => {
       /none\.pt cannot be read: there is no such file/,
     ],
     ['a folder that is not there', () => ['data', 'import', 'mine', 'nowhere'], 2, /there is no nowhere/],
+    [
+      'an endpoint that services may not connect to',
+      () => [
+        'attack',
+        'targeted',
+        '--model',
+        'm',
+        '--method',
+        'square',
+        '--endpoint',
+        'models.example.org:1',
+        ...samples,
+      ],
+      1,
+      /models\.example\.org:1 is not on .* allow-list; its operator can add it to PERCEPT_OUTBOUND_ALLOW/,
+    ],
+    [
+      'an endpoint that is down',
+      () => ['attack', 'targeted', '--model', 'm', '--method', 'square', '--endpoint', '127.0.0.1:1', ...samples],
+      3,
+      /^(?!.*percept up).*the inference endpoint 127\.0\.0\.1:1 is not available: ECONNREFUSED; try again/,
+    ],
+    [
+      'an endpoint and an attack that needs gradients',
+      () => ['attack', 'targeted', '--model', 'm', '--method', 'fab', '--endpoint', '127.0.0.1:1', ...samples],
+      2,
+      /options\.method: fab needs gradients/,
+    ],
+    [
+      'an output without an endpoint',
+      () => ['attack', 'targeted', '--model', 'm', '--output', 'logits', ...samples],
+      2,
+      /--output go with --endpoint/,
+    ],
     ['services that are not up', () => ['jobs', 'list', '--address', '127.0.0.1:1'], 3, /start them with: percept up/],
   ])('answers %s with one sentence and its exit code', async (_, args, code, message) => {
     const answer = await percept(...args());

@@ -43,6 +43,10 @@ function withAttackOptions(command: Command): Command {
   });
   return withClientOptions(command)
     .requiredOption('--model <model>', 'name, name@version, name:alias or id of a model')
+    .option('--endpoint <host:port>', 'the model is one of this Open Inference server, which needs --method square')
+    .option('--model-version <version>', 'its version there (with --endpoint)')
+    .option('--input <name>', 'its image input, where it has several (with --endpoint)')
+    .option('--output <name>', 'its output of logits, where it has several (with --endpoint)')
     .option('--image <file...>', 'PNG files to attack')
     .option('--dataset <name>', 'attack samples of this data set instead')
     .option('--indices <n,n,...>', 'numbers of the samples in the test split', parseCounts)
@@ -136,8 +140,22 @@ export function addAttack(program: Command): void {
   );
 }
 
-function modelOf(options: { model: string }): ModelReference {
-  return { reference: { $case: 'registered', value: options.model } };
+interface ModelOptions {
+  readonly model: string;
+  readonly endpoint?: string;
+  readonly modelVersion?: string;
+  readonly input?: string;
+  readonly output?: string;
+}
+
+function modelOf({ model, endpoint, modelVersion, input, output }: ModelOptions): ModelReference {
+  if (endpoint === undefined) {
+    if ((modelVersion ?? input ?? output) !== undefined)
+      throw new UsageError('--model-version, --input and --output go with --endpoint');
+    return { reference: { $case: 'registered', value: model } };
+  }
+  const value = { endpoint, name: model, version: modelVersion ?? '', input: input ?? '', output: output ?? '' };
+  return { reference: { $case: 'remote', value } };
 }
 
 interface ImageOptions {
@@ -218,9 +236,13 @@ async function report(options: { json: boolean; out?: string }, result: AttackRe
       one.distances?.linf.toFixed(4) ?? '',
       one.distances?.l2.toFixed(3) ?? '',
       one.stepsUsed,
+      one.queriesUsed,
       files[i] ?? '',
     ]);
-    const table = formatTable(['sample', 'success', 'before', 'after', 'l_inf', 'l_2', 'steps', 'file'], rows);
+    const table = formatTable(
+      ['sample', 'success', 'before', 'after', 'l_inf', 'l_2', 'steps', 'passes', 'file'],
+      rows,
+    );
     const { summary, execution } = result;
     return `${table}\n${summary?.successes} of ${summary?.images} reached the goal in ${execution?.wallSeconds.toFixed(2)} s on ${execution?.engine?.name}`;
   });

@@ -1,4 +1,4 @@
-import { loadSecurity, readConfig, securityConfig } from '@percept/platform';
+import { loadSecurity, outboundConfig, readConfig, securityConfig } from '@percept/platform';
 import { engineNames } from '@percept/tensor';
 import { type Command, Option } from 'commander';
 import { cores, parseCount } from '../global-options.js';
@@ -29,7 +29,8 @@ export function addUp(program: Command): void {
     .option('--training-workers <n>', 'training workers of their own (with --distributed)', parseCount, 0)
     .option('--log-level <level>', 'least serious level that is logged', 'warn')
     .action(async (options) => {
-      const security = await loadSecurity(readConfig(securityConfig, process.env));
+      const { outbound, ...secured } = readConfig({ ...securityConfig, ...outboundConfig }, process.env);
+      const security = await loadSecurity(secured);
       const common = {
         security,
         dataFolder: options.dataFolder as string,
@@ -48,7 +49,7 @@ export function addUp(program: Command): void {
             trainingWorkers: options.trainingWorkers,
             logLevel: options.logLevel,
           })
-        : await startEmbedded({ ...common, port: options.port, logLevel: options.logLevel });
+        : await startEmbedded({ ...common, outbound, port: options.port, logLevel: options.logLevel });
       const addresses = Object.entries({ ...running.endpoints, inference: running.inference });
       const single = new Set(Object.values(running.endpoints)).size === 1;
       process.stdout.write(

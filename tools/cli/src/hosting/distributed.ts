@@ -40,6 +40,8 @@ export interface DistributedOptions {
   readonly through?: (address: string) => Promise<string>;
   /** As this process's own environment has it, which the services inherit. Default: no TLS, no tokens. */
   readonly security?: Security;
+  /** More variables of every process. Default: none beside this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Running processes. */
@@ -118,6 +120,7 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
       PERCEPT_LOG_LEVEL: options.logLevel,
       ...(options.leaseSeconds === undefined ? {} : { PERCEPT_LEASE_SECONDS: String(options.leaseSeconds) }),
       ...(options.engine ? { PERCEPT_ENGINE: options.engine } : {}),
+      ...options.environment,
     };
     const start = (service: string, more: Record<string, string>, args: readonly string[] = []): void => {
       let closing = false;

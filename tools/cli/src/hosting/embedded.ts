@@ -11,7 +11,9 @@ import {
   type Closable,
   closeAll,
   createLogger,
+  defaultOutbound,
   type LogLevel,
+  type OutboundAllowList,
   refuseInsecureHost,
   type Security,
   startService,
@@ -36,6 +38,8 @@ export interface EmbeddedOptions {
   readonly threads: number;
   readonly dashboard: { readonly port: number } | undefined;
   readonly logLevel: LogLevel;
+  /** Where callers may have the services connect. Default: to the archive of CIFAR-10. */
+  readonly outbound?: OutboundAllowList;
   /** Who may call, and how. Default: no TLS, no tokens, on loopback only. */
   readonly security?: Security;
 }
@@ -47,7 +51,7 @@ export interface Embedded extends RunningPercept {
 
 /** Starts every service in this process: one gRPC server, a bus in memory, a store in a folder. Unfinished jobs are queued again. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { dataFolder, host, workers, threads, engine } = options;
+  const { dataFolder, host, workers, threads, engine, outbound = defaultOutbound } = options;
   const log = createLogger('percept', { level: options.logLevel });
   const onError = (error: unknown): void => log.error({ err: error }, 'a background task failed');
   refuseInsecureHost(host, options.security?.server ?? {});
@@ -67,12 +71,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       store,
       endpoints,
       security: security.client,
+      outbound,
       workers,
       threads,
       onError,
       ...(engine ? { engine } : {}),
     };
-    const dataset = startDataset({ dataFolder: path.join(dataFolder, 'data') });
+    const dataset = startDataset({ dataFolder: path.join(dataFolder, 'data'), outbound });
     const parts: ServiceParts[] = [];
     for (const start of [startTraining, startAttack, startEvaluation]) {
       const part = await start(shared);

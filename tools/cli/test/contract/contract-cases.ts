@@ -1,5 +1,6 @@
 import {
   AttackOptions,
+  AttackSpec,
   DatasetFormat,
   DatasetImportRequest,
   DataType,
@@ -8,10 +9,12 @@ import {
   type ImageSource,
   type LabelSource,
   ModelFormat,
+  type ModelReference,
   ModelsImportHeader,
   type ModelsImportRequest,
   ProfileSettings,
   RecognizabilitySpec,
+  type RemoteModel,
   ReportSpec,
   SmoothnessSpec,
   type StatusName,
@@ -49,6 +52,24 @@ const targeted =
       images: change.images ?? samples(1),
       targets: change.targets ?? [3],
       options: AttackOptions.fromPartial({ steps: 1, ...change.options }),
+      omitImages: true,
+      includeOriginals: false,
+    });
+
+const remoteModel = (change: Partial<RemoteModel>): ModelReference => ({
+  reference: {
+    $case: 'remote',
+    value: { endpoint: '127.0.0.1:1', name: suiteModel, version: '', input: '', output: 'logits', ...change },
+  },
+});
+const remoteTargeted =
+  (change: Partial<RemoteModel>, asked: { images?: ImageSource; options?: Partial<AttackOptions> } = {}) =>
+  async (client: PerceptClient) =>
+    await client.attack.targeted({
+      model: remoteModel(change),
+      images: asked.images ?? samples(1),
+      targets: [3],
+      options: AttackOptions.fromPartial({ method: 'square', ...asked.options }),
       omitImages: true,
       includeOriginals: false,
     });
@@ -107,6 +128,47 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
 /** Every kind of bad input, against every service. */
 export const refusedCalls: readonly RefusedCall[] = [
   { name: 'an attack on an unknown model', code: 'NOT_FOUND', call: targeted({ model: 'nobody' }) },
+  {
+    name: 'an attack on an endpoint that is not on the allow-list',
+    code: 'PERMISSION_DENIED',
+    call: remoteTargeted({ endpoint: '203.0.113.7:9000' }),
+  },
+  {
+    name: 'an attack on what is no endpoint',
+    code: 'INVALID_ARGUMENT',
+    fields: ['model.remote.endpoint', 'model.remote.name'],
+    call: remoteTargeted({ endpoint: 'unix:/run/docker.sock', name: '' }),
+  },
+  {
+    name: 'an attack that needs gradients on an endpoint',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.method'],
+    call: remoteTargeted({}, { options: { method: 'autoattack' } }),
+  },
+  {
+    name: 'an attack from noise, by the default method, on an endpoint',
+    code: 'INVALID_ARGUMENT',
+    fields: ['images.noise', 'options.method'],
+    call: remoteTargeted(
+      {},
+      { options: { method: '' }, images: { source: { $case: 'noise', value: { count: 1, seed: 0 } } } },
+    ),
+  },
+  {
+    name: 'an attack job on an endpoint',
+    code: 'INVALID_ARGUMENT',
+    fields: ['spec.model.remote'],
+    call: (client) =>
+      client.attack.submit({
+        requestId: '',
+        spec: AttackSpec.fromPartial({
+          model: remoteModel({}),
+          images: samples(1),
+          goal: { $case: 'targeted', value: { targets: [3] } },
+          options: { method: 'square' },
+        }),
+      }),
+  },
   {
     name: 'labels of a source that is none',
     code: 'INVALID_ARGUMENT',

@@ -7,12 +7,17 @@ import {
   type EvaluationSubmitRequest,
   HealthCheckResponse_ServingStatus,
   HealthService,
+  type ImageSource,
   type InlineImages,
   JobState,
   LabelSource,
+  type ModelReference,
   PerceptRpcError,
   RecognizabilitySpec,
+  type RemoteModel,
   SmoothnessSpec,
+  type StatusName,
+  StopRule,
   TrainingSpec,
 } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
@@ -25,6 +30,8 @@ import { refusedCalls, suiteModel } from './contract-cases.js';
 /** Services under test. */
 export interface ServicesUnderTest {
   readonly endpoints: Endpoints;
+  /** Of the Open Inference server; the services may connect to it. */
+  readonly inference: string;
   close(): Promise<void>;
 }
 
@@ -175,6 +182,95 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
       expect(predicted.images).toEqual(given.images);
       expect(predicted.outcomes).toEqual(given.outcomes.map((outcome) => ({ ...outcome, label: undefined })));
       expect(predicted.execution?.forwardImagePasses).toBe(given.execution?.forwardImagePasses);
+    });
+
+    describe('of a model behind an inference endpoint', () => {
+      const remote = (change: Partial<RemoteModel> = {}): ModelReference => ({
+        reference: {
+          $case: 'remote',
+          value: {
+            endpoint: services?.inference ?? '',
+            name: suiteModel,
+            version: '1',
+            input: '',
+            output: 'logits',
+            ...change,
+          },
+        },
+      });
+      const registered: ModelReference = { reference: { $case: 'registered', value: suiteModel } };
+      const samples = { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count: 6 };
+      const images: ImageSource = { source: { $case: 'samples', value: samples } };
+      const common = { images, omitImages: false, includeOriginals: false };
+      const options = (norm: number): AttackOptions =>
+        AttackOptions.fromPartial({
+          method: 'square',
+          norm,
+          epsilon: norm === 2 ? 1 : 0.1,
+          queries: 12,
+          restarts: 2,
+          stop: StopRule.ALL_STEPS,
+        });
+      const outcome = (result: AttackResult | undefined): unknown => ({
+        ...result,
+        execution: { ...result?.execution, modelDigest: '', modelId: '', wallSeconds: 0 },
+      });
+
+      it.each([Number.POSITIVE_INFINITY, 2])(
+        'give what square finds on the same model here, bit for bit, in norm %d',
+        async (norm) => {
+          const attacks = {
+            untargeted: async (model: ModelReference) =>
+              await client.attack.untargeted({
+                ...common,
+                model,
+                labelsFrom: LabelSource.GIVEN,
+                options: options(norm),
+              }),
+            predictions: async (model: ModelReference) =>
+              await client.attack.untargeted({
+                ...common,
+                model,
+                labelsFrom: LabelSource.PREDICTIONS,
+                options: options(norm),
+              }),
+            targeted: async (model: ModelReference) =>
+              await client.attack.targeted({ ...common, model, targets: [3], options: options(norm) }),
+          };
+          for (const attack of Object.values(attacks)) {
+            const here = await attack(registered);
+            const there = await attack(remote());
+            expect(there.result?.outcomes.some(({ queriesUsed }) => queriesUsed > 10)).toBe(true);
+            expect(there.result?.execution).toMatchObject({ modelDigest: '', modelId: '', gradientImageSteps: 0 });
+            expect(outcome(there.result)).toEqual(outcome(here.result));
+          }
+        },
+        120_000,
+      );
+
+      it('stream the progress of the attack', async () => {
+        const updates: (string | undefined)[] = [];
+        const few = { ...options(Number.POSITIVE_INFINITY), queries: 3, restarts: 1 };
+        const attack = { ...common, model: remote(), targets: [3], options: few };
+        for await (const { update } of client.attack.targetedStream({ attack })) updates.push(update?.$case);
+        expect(updates).toContain('progress');
+        expect(updates.at(-1)).toBe('result');
+      }, 120_000);
+
+      it.each<[string, Partial<RemoteModel>, StatusName, RegExp]>([
+        ['a name that is none there', { name: 'nobody' }, 'NOT_FOUND', /no model "nobody" of version 1 on 127/],
+        ['no output among several', { output: '' }, 'INVALID_ARGUMENT', /model.remote.output: must name one of logits/],
+        ['a server that is down', { endpoint: '127.0.0.1:1' }, 'UNAVAILABLE', /127.0.0.1:1 is not available: ECONN/],
+      ])('refuse %s', async (_, change, code, message) => {
+        const attack = client.attack.targeted({
+          ...common,
+          model: remote(change),
+          targets: [3],
+          options: options(Number.POSITIVE_INFINITY),
+        });
+        const error = await attack.catch((reason: unknown) => reason);
+        expect(error).toMatchObject({ code, rawMessage: expect.stringMatching(message) });
+      });
     });
 
     it('list square as the one method that needs no gradients', async () => {

@@ -14,9 +14,11 @@ contractSuite('embedded', async () => {
     threads: 1,
     dashboard: undefined,
     logLevel: 'fatal',
+    outbound: [{ host: '127.0.0.1', port: '*', tls: false }],
   });
   return {
     endpoints: embedded.endpoints,
+    inference: embedded.inference,
     close: async () => {
       await embedded.close();
       await rm(dataFolder, { recursive: true, force: true });
