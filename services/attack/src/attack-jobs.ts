@@ -38,9 +38,9 @@ export class AttackJobs {
   readonly #repository: JobRepository;
   readonly #queue: JobQueue;
 
-  constructor(dependencies: AttackDependencies, store: Store, repository: JobRepository, queue: JobQueue) {
+  constructor(dependencies: AttackDependencies, repository: JobRepository, queue: JobQueue) {
     this.#dependencies = dependencies;
-    this.#store = store;
+    this.#store = dependencies.store;
     this.#repository = repository;
     this.#queue = queue;
   }

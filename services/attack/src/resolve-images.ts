@@ -1,7 +1,15 @@
 import { inversionStarts, type Violation } from '@percept/attacks';
 import { type CallOptions, decodeImages, type ImageSource } from '@percept/contracts';
 import type { DatasetGateway } from '@percept/gateways';
+import type { Store } from '@percept/store';
 import type { ModelInput } from './attacked-model.js';
+import { readStoredImages } from './stored-images.js';
+
+/** Where images come from that are not in the request. */
+export interface ImageSources {
+  readonly datasets: DatasetGateway;
+  readonly store: Store;
+}
 
 /** The images of a request, whatever their source. */
 export interface ResolvedImages {
@@ -30,24 +38,25 @@ export class InvalidImagesError extends Error {
 /**
  * Fetches or decodes the images that a request names, for a model's input shape.
  *
- * @throws InvalidImagesError, InvalidTensorError with field paths below `images`; errors of the Dataset service.
+ * @throws InvalidImagesError, InvalidTensorError with field paths below `images`; errors of the Dataset service and of `readStoredImages`.
  */
 export async function resolveImages(
   source: ImageSource | undefined,
   { shape, normalisation }: ModelInput,
-  datasets: DatasetGateway,
+  { datasets, store }: ImageSources,
   options: CallOptions,
   limit: number = imagesPerCall,
 ): Promise<ResolvedImages> {
   switch (source?.source?.$case) {
     case 'inline': {
       const { images, labels, sampleIds } = source.source.value;
-      if (images?.source?.$case === 'ref')
-        refuse('images.inline.images.ref', 'stored images are not supported yet; send them inline');
-      const tensor = images?.source?.$case === 'tensor' ? images.source.value : undefined;
-      const decoded = decodeImages(tensor, 'images.inline.images.tensor', shape);
+      const field = `images.inline.images.${images?.source?.$case ?? 'tensor'}`;
+      const decoded =
+        images?.source?.$case === 'ref'
+          ? await readStoredImages(images.source.value, store, field, shape)
+          : decodeImages(images?.source?.value, field, shape);
       const count = decoded.shape[0] as number;
-      requireCount(count, limit, 'images.inline.images.tensor.shape[0]');
+      requireCount(count, limit, `${field}.shape[0]`);
       requireOnePerImage(labels, count, 'images.inline.labels');
       requireOnePerImage(sampleIds, count, 'images.inline.sample_ids');
       return {

@@ -47,11 +47,12 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
   const dependencies = {
     models,
     datasets,
+    store,
     pool,
     outbound: options.outbound ?? [],
     outboundTls: authorities === undefined ? {} : { authorities },
   };
-  const jobs = new AttackJobs(dependencies, store, repository, new JobQueue(repository, bus));
+  const jobs = new AttackJobs(dependencies, repository, new JobQueue(repository, bus));
   let runner: JobRunner | undefined;
   let shardWorker: ShardWorker | undefined;
   return {

@@ -6,11 +6,10 @@ import {
   LabelSource,
   type ModelReference,
 } from '@percept/contracts';
-import type { DatasetGateway } from '@percept/gateways';
 import { askedAttack } from '@percept/messages';
 import { Violations } from '@percept/platform';
 import { type AttackedModel, blackBoxMethods, fetchAttackedModel, type ModelSources } from './attacked-model.js';
-import { type ResolvedImages, resolveImages } from './resolve-images.js';
+import { type ImageSources, type ResolvedImages, resolveImages } from './resolve-images.js';
 import type { AskedGoal } from './tasks.js';
 
 /** What targeted and untargeted calls have in common. */
@@ -26,9 +25,7 @@ export interface AttackAsked {
 }
 
 /** Where an attack's inputs come from. */
-export interface AttackSources extends ModelSources {
-  readonly datasets: DatasetGateway;
-}
+export interface AttackSources extends ModelSources, ImageSources {}
 
 /** A validated attack, ready to be computed. */
 export interface PreparedAttack {
@@ -71,7 +68,7 @@ export async function prepareAttack(
   const attacked = await fetchAttackedModel(asked.model, sources, call);
   let resolved: ResolvedImages;
   try {
-    resolved = await resolveImages(asked.images, attacked, sources.datasets, call, imageLimit);
+    resolved = await resolveImages(asked.images, attacked, sources, call, imageLimit);
   } catch (error) {
     violations.collect(() => {
       throw error;

@@ -18,6 +18,7 @@ import {
   ReportSpec,
   SmoothnessSpec,
   type StatusName,
+  type TensorRef,
   TrainingSpec,
 } from '@percept/contracts';
 import type { PerceptClient } from '../../src/percept-client.js';
@@ -43,6 +44,12 @@ const inline = (pixels: Float32Array, shape: number[]): ImageSource => ({
     value: { images: { source: { $case: 'tensor', value: encodeTensor(pixels, shape) } }, labels: [], sampleIds: [] },
   },
 });
+
+const stored = (change: Partial<TensorRef>): ImageSource => {
+  const ref = { uri: 'store:images/none', sha256: '0'.repeat(64), dtype: DataType.FLOAT32, shape: [1, 32, 32, 3] };
+  const images = { source: { $case: 'ref', value: { ...ref, ...change } } } as const;
+  return { source: { $case: 'inline', value: { images, labels: [], sampleIds: [] } } };
+};
 
 const targeted =
   (change: { images?: ImageSource; targets?: number[]; options?: Partial<AttackOptions>; model?: string }) =>
@@ -128,6 +135,17 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
 /** Every kind of bad input, against every service. */
 export const refusedCalls: readonly RefusedCall[] = [
   { name: 'an attack on an unknown model', code: 'NOT_FOUND', call: targeted({ model: 'nobody' }) },
+  {
+    name: 'an attack on an object that is no image of an earlier answer',
+    code: 'INVALID_ARGUMENT',
+    fields: ['images.inline.images.ref.sha256', 'images.inline.images.ref.uri'],
+    call: targeted({ images: stored({ uri: 'store:jobs/x/spec.bin', sha256: 'F' }) }),
+  },
+  {
+    name: 'an attack on an object that is not there',
+    code: 'NOT_FOUND',
+    call: targeted({ images: stored({}) }),
+  },
   {
     name: 'an attack on an endpoint that is not on the allow-list',
     code: 'PERMISSION_DENIED',

@@ -3,11 +3,14 @@ import {
   type AttackResult,
   AttackSpec,
   connect,
+  DataType,
   decodeTensor,
   type EvaluationSubmitRequest,
+  encodeTensor,
   HealthCheckResponse_ServingStatus,
   HealthService,
   type ImageSource,
+  type ImageTensor,
   type InlineImages,
   JobState,
   LabelSource,
@@ -15,12 +18,14 @@ import {
   PerceptRpcError,
   RecognizabilitySpec,
   type RemoteModel,
+  ReportSpec,
   SmoothnessSpec,
   type StatusName,
   StopRule,
   TrainingSpec,
 } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
+import { readSafetensors } from '@percept/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { followJob } from '../../src/follow-job.js';
 import { type PerceptClient, perceptClient } from '../../src/percept-client.js';
@@ -154,6 +159,44 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
         }
       },
     );
+
+    it('attack images of an earlier report, named by address and digest, as the same images sent along', async () => {
+      const profile = ReportSpec.fromPartial({
+        models: [{ model: { reference: { $case: 'registered', value: suiteModel } } }],
+        samples: { dataset: 'mnist-5k', split: 'test', count: 12 },
+        profile: { grid: [0, 0.3], attack: { steps: 5 } },
+      });
+      const { job } = await client.evaluation.submit({
+        requestId: '',
+        evaluation: { $case: 'report', value: profile },
+      });
+      const reportId = job?.id ?? '';
+      const signal = AbortSignal.timeout(120_000);
+      await followJob(client.jobs('evaluation'), reportId, 'evaluation', new ProgressDisplay(), signal);
+      const { artifacts } = await client.evaluation.getReport({ reportId });
+      const witnesses = artifacts.find(({ name }) => name.endsWith('.safetensors'));
+      const parts: Uint8Array[] = [];
+      for await (const { chunk } of client.evaluation.getArtifact({ reportId, name: witnesses?.name ?? '' }))
+        if (chunk) parts.push(chunk.data);
+      const images = readSafetensors(Buffer.concat(parts)).tensors['images'];
+      const shape = [...(images?.shape ?? [])];
+      const attack = async (source: ImageTensor['source']): Promise<unknown> => {
+        const { result } = await client.attack.untargeted({
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: { source: { $case: 'inline', value: { images: { source }, labels: [], sampleIds: [] } } },
+          labelsFrom: LabelSource.PREDICTIONS,
+          options: AttackOptions.fromPartial({ epsilon: 0.1, steps: 3 }),
+          omitImages: false,
+          includeOriginals: true,
+        });
+        return { ...result, execution: undefined };
+      };
+      const { uri = '', sha256 = '' } = witnesses ?? {};
+      const ref = { uri: `${uri}#images`, sha256, dtype: DataType.FLOAT32, shape };
+      expect(await attack({ $case: 'ref', value: ref })).toEqual(
+        await attack({ $case: 'tensor', value: encodeTensor(images?.data as Float32Array, shape) }),
+      );
+    }, 180_000);
 
     it('attack the predictions of the model as they attack the same classes given as labels', async () => {
       const attack = async (change: Partial<InlineImages>, labelsFrom: LabelSource): Promise<AttackResult> => {

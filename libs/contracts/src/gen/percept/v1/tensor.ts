@@ -83,9 +83,12 @@ export interface Tensor {
 
 /** A tensor that is too large for a message, kept in the object store. */
 export interface TensorRef {
-  /** Where it lies, as an earlier answer of this system named it (`store:KEY`); no other address is followed. */
+  /**
+   * Where it lies, as an earlier answer of this system named it: `store:KEY` for raw elements, `store:KEY#NAME` for one tensor of a safetensors
+   * file; the key begins with `attacks/`, `reports/` or `images/`. No other address is followed.
+   */
   uri: string;
-  /** SHA-256 of the stored bytes, 64 lower-case hex digits. Checked when it is read. */
+  /** SHA-256 of the whole stored object, 64 lower-case hex digits. Checked when it is read. */
   sha256: string;
   /** Type of the elements. */
   dtype: DataType;
