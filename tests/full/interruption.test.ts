@@ -113,6 +113,15 @@ describe('percept processes that are interrupted', () => {
     expect(second.survivors()).toEqual([]);
   });
 
+  it('end with their parent when that is killed, servers too (distributed)', async () => {
+    const percept = start(['up', '--distributed', '--no-dashboard', '--threads', '1'], freshFolder());
+    (await percept.client()).close();
+    // Five services, an attack worker, the broker, the store, and the command itself.
+    expect(percept.survivors()).toHaveLength(9);
+    await percept.kill();
+    await expect.poll(() => percept.survivors(), { timeout: 20_000 }).toEqual([]);
+  });
+
   it('end on Ctrl-C in the midst of reproduce, and keep its unfinished jobs', async () => {
     const dataFolder = freshFolder();
     const reproduce = start(['reproduce', '--preset', 'quickstart', '--threads', '1', '--workers', '1'], dataFolder);

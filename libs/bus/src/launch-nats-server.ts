@@ -13,6 +13,8 @@ export interface NatsServerOptions {
   readonly port?: number;
   /** The program. Default: `nats-server` on the PATH or in Debian's place, `/usr/sbin`. */
   readonly program?: string;
+  /** What runs the program in its own place, as `['nice', '-n', '10']` does. Default: nothing. */
+  readonly through?: readonly string[];
 }
 
 export interface NatsServer {
@@ -55,9 +57,11 @@ export async function launchNatsServer(options: NatsServerOptions = {}): Promise
     throw new NatsServerError('nats-server was not found: on Debian and Ubuntu, `apt install nats-server` brings it');
   }
   const scratch = await mkdtemp(join(tmpdir(), 'percept-nats-'));
+  const [command = program, ...before] = [...(options.through ?? []), program];
   const child = spawn(
-    program,
+    command,
     [
+      ...before,
       ...['--addr', '127.0.0.1', '--port', String(options.port ?? -1), '--http_port', '-1'],
       ...['--jetstream', '--store_dir', options.directory ?? join(scratch, 'jetstream')],
       ...['--ports_file_dir', scratch],

@@ -2,8 +2,11 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import path from 'node:path';
 
-/** Steps of niceness; a thread so much nicer gets a quarter of a contended core. */
-const niceness = 5;
+/**
+ * Steps of niceness. All there are: at fewer a thread that has a call to answer waits for slices of the computing ones. Against others than the threads of
+ * this process it counts only within the same session (Linux's autogroups) or container.
+ */
+const niceness = 19;
 const lowestPriority = 19;
 
 /**

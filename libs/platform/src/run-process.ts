@@ -20,7 +20,7 @@ export interface ProcessOptions<Config> {
 /**
  * Is the `main` of a service: reads its configuration, starts it, and closes it on SIGTERM or SIGINT. `--help` prints the
  * configuration. Sets the exit code: 0 after a clean end, 1 after a failure, 2 for wrong configuration; a second signal ends
- * the process at once.
+ * the process at once. Where the process that started it keeps a channel to it, it ends (code 1) when that process is gone.
  */
 export async function runProcess<Config extends { readonly logLevel?: LogLevel }>(
   options: ProcessOptions<Config>,
@@ -46,6 +46,7 @@ export async function runProcess<Config extends { readonly logLevel?: LogLevel }
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
+  endWithParent(log);
   const signalled = firstSignal(log);
   try {
     const running = await options.start(config, log);
@@ -65,6 +66,17 @@ export async function runProcess<Config extends { readonly logLevel?: LogLevel }
     log.warn('something kept the process alive');
     process.exit();
   }, 2_000).unref();
+}
+
+/** At once, as in a crash: the broker and the store that draining needs may be gone with the parent. */
+function endWithParent(log: Logger): void {
+  if (process.channel === undefined) return;
+  process.once('disconnect', () => {
+    log.fatal('the process that started this one is gone');
+    process.exit(1);
+  });
+  // Listening keeps a process alive; the channel alone is no reason to be.
+  process.channel.unref();
 }
 
 function firstSignal(log: Logger): Promise<void> {

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { createClient, JobsService, PerceptRpcError } from '@percept/contracts';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -51,6 +52,30 @@ describe('the process of a service', () => {
       expect((await ended).code).toBe(0);
     },
   );
+
+  it('ends with code 1 when the process that started it is gone', async () => {
+    const child = spawn(process.execPath, [fixture], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let log = '';
+    child.stderr?.on('data', (bytes: Buffer) => {
+      log += bytes.toString();
+    });
+    const ended = once(child, 'exit');
+    await once(child.stdout as Readable, 'data');
+    // What the end of this process would do.
+    child.disconnect();
+    expect((await ended)[0]).toBe(1);
+    await expect.poll(() => log).toContain('the process that started this one is gone');
+  });
+
+  it('drains on SIGTERM although the process that started it keeps a channel', async () => {
+    const child = spawn(process.execPath, [fixture], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const ended = once(child, 'close');
+    await once(child.stdout as Readable, 'data');
+    child.kill('SIGTERM');
+    expect((await ended)[0]).toBe(0);
+  });
 
   it('ends with code 2 and names every wrong variable', async () => {
     const { code, log } = await run([], { PERCEPT_PORT: '70000', PERCEPT_LOG_LEVEL: 'loud' }).ended;

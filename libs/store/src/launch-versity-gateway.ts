@@ -15,6 +15,8 @@ export interface VersityGatewayOptions {
   readonly port?: number;
   /** Default: `versitygw` in PERCEPT_PARTS_DIR, in ~/.cache/percept/parts or on the PATH. */
   readonly program?: string;
+  /** What runs the program in its own place, as `['nice', '-n', '10']` does. Default: nothing. */
+  readonly through?: readonly string[];
   /** Default: fresh random keys. */
   readonly accessKey?: string;
   readonly secretKey?: string;
@@ -68,7 +70,9 @@ export async function launchVersityGateway(options: VersityGatewayOptions): Prom
   const port = options.port ?? (await freePort());
   const accessKey = options.accessKey ?? 'percept';
   const secretKey = options.secretKey ?? randomBytes(24).toString('hex');
-  const child = spawn(program, ['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', options.directory], {
+  const [command = program, ...before] = [...(options.through ?? []), program];
+  const args = [...before, '--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`, 'posix', options.directory];
+  const child = spawn(command, args, {
     // Keys in the environment: the command line is readable by everyone on the machine.
     env: { ...process.env, ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -13,6 +13,27 @@ export class UsageError extends Error {
   }
 }
 
+/**
+ * Lets a command's mistakes be told by its own flags: `flags` says which option sets a field of the request. Other errors pass unchanged.
+ */
+export async function namingFlags<Result>(
+  flags: Readonly<Record<string, string>>,
+  work: Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof PerceptRpcError) || error.code !== 'INVALID_ARGUMENT' || error.violations.length === 0) {
+      throw error;
+    }
+    const lines = error.violations.map(({ field, description }) => {
+      const name = Object.keys(flags).find((each) => field === each || /^[.[]/.test(field.replace(each, '')));
+      return `  ${name === undefined ? field : field.replace(name, flags[name] as string)}: ${description}`;
+    });
+    throw new UsageError(`the command line is not sound:\n${lines.join('\n')}`);
+  }
+}
+
 /** What to print for an error, and which code to leave with. */
 export function describeError(error: unknown): { message: string; code: number } {
   if (error instanceof UsageError) return { message: error.message, code: exitCodes.usage };

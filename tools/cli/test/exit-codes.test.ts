@@ -55,7 +55,19 @@ describe('the percept command, on bad input', () => {
       1,
       /NOT_FOUND: there is no data set "nothing"; there are mnist-5k/,
     ],
-    ['a recipe that is none', () => ['train', '--recipe', 'alchemy'], 2, /spec\.recipe: .*alchemy/],
+    ['a recipe that is none', () => ['train', '--recipe', 'alchemy'], 2, /--recipe: .*alchemy/],
+    [
+      'a name that is none',
+      () => ['train', '--recipe', 'standard', '--name', 'No Name', '--epochs', '0'],
+      2,
+      /the command line is not sound:\n {2}--epochs: .*\n {2}--name: /,
+    ],
+    [
+      'a parameter that there is not',
+      () => ['train', '--recipe', 'pgd', '--parameter', 'gold=1'],
+      2,
+      /--parameter\S*gold/,
+    ],
     [
       'a number that is none',
       () => ['attack', 'targeted', '--model', 'm', ...samples, '--epsilon', 'wide'],

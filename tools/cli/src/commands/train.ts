@@ -1,9 +1,26 @@
 import { TrainingSpec } from '@percept/contracts';
 import type { Command } from 'commander';
-import { UsageError } from '../exit-code.js';
+import { namingFlags, UsageError } from '../exit-code.js';
 import { followJob } from '../follow-job.js';
 import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { ProgressDisplay } from '../progress-display.js';
+
+/** Which option sets a field of the request. */
+const trainFlags: Readonly<Record<string, string>> = {
+  'spec.recipe': '--recipe',
+  'spec.preset': '--preset',
+  'spec.dataset': '--dataset',
+  'spec.register_as': '--name',
+  'spec.width': '--width',
+  'spec.blocks': '--blocks',
+  'spec.epochs': '--epochs',
+  'spec.batch_size': '--batch-size',
+  'spec.train_limit': '--limit',
+  'spec.teacher': '--teacher',
+  'spec.seed': '--seed',
+  'spec.parameters': '--parameter',
+  request_id: '--request-id',
+};
 
 /** `percept train`: submits a training and follows it. */
 export function addTrain(program: Command): void {
@@ -39,7 +56,8 @@ export function addTrain(program: Command): void {
         ...(options.teacher ? { teacher: { reference: { $case: 'registered', value: options.teacher } } } : {}),
       });
       await withClient(options, async (client, signal) => {
-        const { job } = await client.training.submit({ requestId: options.requestId, spec });
+        const submitted = client.training.submit({ requestId: options.requestId, spec });
+        const { job } = await namingFlags(trainFlags, submitted);
         const id = job?.id ?? '';
         if (options.detach) {
           print(options, job, () => id);

@@ -14,6 +14,7 @@ import {
 } from '@percept/platform';
 import { launchVersityGateway, type VersityGateway } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
+import { dieWithParent } from './die-with-parent.js';
 import { type RunningPercept, removeEndpoints, writeEndpoints } from './endpoints-file.js';
 import { freePort } from './free-port.js';
 import { reachableHost } from './reachable-host.js';
@@ -90,9 +91,9 @@ export async function startDistributed(options: DistributedOptions): Promise<Dis
   // Whoever waits for `failed` sees the rejection; nobody has to.
   failed.catch(() => undefined);
   try {
-    const nats = await launchNatsServer({ directory: path.join(dataFolder, 'nats') });
+    const nats = await launchNatsServer({ directory: path.join(dataFolder, 'nats'), through: dieWithParent });
     owned.push(nats);
-    const s3 = await launchVersityGateway({ directory: path.join(dataFolder, 's3') });
+    const s3 = await launchVersityGateway({ directory: path.join(dataFolder, 's3'), through: dieWithParent });
     owned.push(s3);
     const address = async (): Promise<string> => `${reachableHost(host)}:${await freePort(host)}`;
     const endpoints: Endpoints = {
@@ -189,7 +190,8 @@ function childProcess(
 ): WorkerProcess {
   const child = spawn(process.execPath, [...args], {
     env: { ...process.env, ...environment },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    // Over the channel it notices when this process is gone.
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Out of reach of the terminal's Ctrl-C: this process ends its children itself, in order, and once.
     detached: true,
   });
