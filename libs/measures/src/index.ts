@@ -1,6 +1,7 @@
 export { type AlignedGradients, type AlignedGradientsOptions, alignedGradients } from './aligned-gradients.js';
 export { type ClassCollapse, classCollapse, collapseThreshold } from './class-collapse.js';
 export { type BootstrapOptions, clusterBootstrap, type Estimate } from './cluster-bootstrap.js';
+export { clusteredShare } from './clustered-share.js';
 export { eightBitRobustness, roundWithinBall } from './eight-bit-robustness.js';
 export { type FisherRows, projectedFimSquared } from './fisher-rows.js';
 export type { HonestyIndicator } from './honesty-indicator.js';

@@ -3,6 +3,7 @@ import { forwardLogits } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
 import { permutation } from '@percept/tensor';
 import { type BootstrapOptions, clusterBootstrap, type Estimate, middle95 } from './cluster-bootstrap.js';
+import { clusteredShare } from './clustered-share.js';
 import { type Samples, valuesPerImage } from './samples.js';
 import { rankOf, targetEvidence } from './target-evidence.js';
 import type { TargetedPictures } from './targeted-pictures.js';
@@ -13,7 +14,7 @@ export interface NamedJudge {
   readonly model: Classifier;
 }
 
-/** What judges say of a set of pictures. Intervals resample the target classes. */
+/** What judges say of a set of pictures. Intervals take the target classes for clusters: shares by `clusteredShare`, the evidence by `clusterBootstrap`. */
 export interface Verdict {
   /** Share of pictures that the judges put into the target class, and among their five likeliest. */
   readonly topOne: Estimate;
@@ -84,7 +85,7 @@ interface PictureScores {
 
 /**
  * Judges a model's targeted perturbations by independent models: top-1 and top-5 target rates and independent target evidence (`targetEvidence`),
- * each with its class-cluster bootstrap interval, beside three controls: real images of the targets, half blends of them with the starts, and shuffled targets.
+ * each with an interval that counts classes as clusters, beside three controls: real images of the targets, half blends of them with the starts, and shuffled targets.
  *
  * `real` are images that no judge was trained on. The attacked model must not be among the judges: its own confidence is no evidence.
  * Throws RangeError for no judges, no pictures or shapes that differ, or the abort signal's reason.
@@ -176,15 +177,13 @@ function verdictOf(scores: readonly PictureScores[], targets: Int32Array, option
   const evidence = meanOver(scores, ({ evidence: own }) => own);
   const own = Float64Array.from(targets, (target, i) => evidence[i * classes + target] as number);
   return {
-    topOne: clusterBootstrap(
+    topOne: clusteredShare(
       meanOver(scores, ({ topOne }) => topOne),
       targets,
-      options,
     ),
-    topFive: clusterBootstrap(
+    topFive: clusteredShare(
       meanOver(scores, ({ topFive }) => topFive),
       targets,
-      options,
     ),
     evidence: clusterBootstrap(own, targets, options),
   };

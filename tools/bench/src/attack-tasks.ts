@@ -19,7 +19,7 @@ export interface PartOutcome {
 export interface AutoAttackTask {
   readonly part: AttackedPart;
   readonly epsilon: number;
-  readonly steps?: number;
+  readonly steps: number;
 }
 
 export interface ProfileTask {
@@ -37,7 +37,7 @@ export async function load(model: ExportedModel): Promise<void> {
 
 export async function autoattack({ part, epsilon, steps }: AutoAttackTask): Promise<PartOutcome> {
   const { images, labels, ids } = part;
-  const options = { epsilon, checkAt8Bits: false, batchSize: 256, ...(steps === undefined ? {} : { steps }) };
+  const options = { epsilon, checkAt8Bits: false, batchSize: 128, steps };
   const goal = { kind: 'untargeted', labels } as const;
   const { success, cost } = await searchAttack(
     { kind: 'gradients', model: theModel() },

@@ -28,7 +28,7 @@ export interface BenchOptions {
   readonly images: number;
   /** Budget of `autoattack` in pixel units; absent: the data set's own. */
   readonly epsilon?: number;
-  /** Steps of every gradient attack of `autoattack` on both sides; absent: each side's own. */
+  /** Steps of every gradient attack of `autoattack` on both sides; absent: the peer's own. */
   readonly steps?: number;
 }
 

@@ -60,6 +60,8 @@ export interface VerifiedModel {
 export interface VerificationOptions {
   /** Check every so many witnesses only, at least 1. */
   readonly every: number;
+  /** Names of the models to check; default all of the report. */
+  readonly models?: readonly string[];
   readonly signal: AbortSignal;
   onProgress(model: string, done: number, total: number): void;
 }
@@ -70,7 +72,7 @@ const batch = 32;
  * Re-checks a report from its files: each model's weights and witness ledger by their digests, the curve against the ledger, and every witness by a
  * forward pass of its own on the engine selected in this thread: in the box, within its budget of the data set's own image, misclassified with the witness margin.
  *
- * @throws UsageError where `folder` holds no report; what is wrong in a report is an answer, not an error.
+ * @throws UsageError where `folder` holds no report or it lacks a model asked for; what is wrong in a report is an answer, not an error.
  */
 export async function verifyReport(
   folder: string,
@@ -82,8 +84,18 @@ export async function verifyReport(
   const found = await sources.splitDigest(name, split);
   const general = found === digest ? [] : [`the ${split} split of ${name} is another one: ${found}, not ${digest}`];
   const verified: VerifiedModel[] = [];
-  for (const model of report.models) verified.push(await verifyModel(folder, report, model, general, sources, options));
+  for (const model of chosenModels(report, options.models))
+    verified.push(await verifyModel(folder, report, model, general, sources, options));
   return verified;
+}
+
+function chosenModels({ models }: StoredReport, names: readonly string[] | undefined): readonly StoredModel[] {
+  if (names === undefined) return models;
+  return names.map((name) => {
+    const found = models.find((model) => model.name === name);
+    if (found !== undefined) return found;
+    throw new UsageError(`the report has no model ${name}; it has ${models.map((model) => model.name).join(', ')}`);
+  });
 }
 
 async function readReport(folder: string): Promise<StoredReport> {
@@ -148,7 +160,16 @@ async function verifyModel(
 
 /** The name under which a report keeps a model's ledger. */
 export function witnessFile(model: string): string {
-  return `witnesses-${model.replace(/[^A-Za-z0-9_-]/g, '-')}.safetensors`;
+  return `witnesses-${fileNameOf(model)}.safetensors`;
+}
+
+/** The name under which a report's folder may carry a model's weights, for those who have no registry with them. */
+export function weightsFile(model: string): string {
+  return `weights-${fileNameOf(model)}.safetensors`;
+}
+
+function fileNameOf(model: string): string {
+  return model.replace(/[^A-Za-z0-9_-]/g, '-');
 }
 
 function curveFailures(ledger: WitnessLedger, { profile }: StoredModel): string[] {

@@ -90,9 +90,10 @@ function sourcesOf(given: Uint8Array): VerificationSources {
   };
 }
 
+const verification = { every: 1, signal: new AbortController().signal, onProgress: () => undefined };
+
 async function failuresOf({ folder, sources }: Stored, every = 1): Promise<readonly string[]> {
-  const options = { every, signal: AbortSignal.timeout(60_000), onProgress: () => undefined };
-  const [verified] = await verifyReport(folder, sources, options);
+  const [verified] = await verifyReport(folder, sources, { ...verification, every });
   return verified?.failures ?? ['nothing was verified'];
 }
 
@@ -193,6 +194,15 @@ describe('verifyReport', () => {
     const { folder, sources } = await store(ledger);
     const elsewhere = { ...sources, splitDigest: async () => 'other' };
     expect((await failuresOf({ folder, sources: elsewhere })).join()).toMatch(/split/);
+  });
+
+  it('checks the models asked for, and names those that there are where one is unknown', async () => {
+    const { folder, sources } = await store(ledger);
+    const asking = (models: readonly string[]): ReturnType<typeof verifyReport> =>
+      verifyReport(folder, sources, { ...verification, models });
+    expect((await asking(['noisy model'])).map(({ name }) => name)).toEqual(['noisy model']);
+    expect(await asking([])).toEqual([]);
+    await expect(asking(['pgd'])).rejects.toThrow('the report has no model pgd; it has noisy model');
   });
 
   it('answers with what is wrong where the ledger is missing or broken, and refuses a folder without a report', async () => {

@@ -144,12 +144,15 @@ async function withPeer(
   }
 }
 
+/** The steps of APGD and FAB in a peer's AutoAttack, so that both sides follow one protocol: the paper's 100 but for torchattacks. */
+const standardSteps: Partial<Record<BenchOptions['peer'], number>> = { torchattacks: 10 };
+
 async function ourAutoAttack(
   workers: AttackWorkers,
   subject: Subject,
-  { epsilon = subject.epsilon, steps }: BenchOptions,
+  { epsilon = subject.epsilon, peer, steps = standardSteps[peer] ?? 100 }: BenchOptions,
 ): Promise<Omit<AttackOutcome, 'label'>> {
-  const settings = { epsilon, ...(steps === undefined ? {} : { steps }) };
+  const settings = { epsilon, steps };
   return { budgets: [epsilon], ...(await workers.run('autoattack', partOf(subject), settings)) };
 }
 

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { DatasetSelection, decodeTensor, ModelFormat } from '@percept/contracts';
 import type { Samples } from '@percept/measures';
 import { engineNames, selectEngine } from '@percept/tensor';
@@ -7,7 +9,7 @@ import { UsageError } from '../exit-code.js';
 import { parseCount, print, withClient, withClientOptions } from '../global-options.js';
 import type { PerceptClient } from '../percept-client.js';
 import { ProgressDisplay } from '../progress-display.js';
-import { type StoredModel, type VerifiedModel, verifyReport } from '../verify-report.js';
+import { type StoredModel, type VerifiedModel, verifyReport, weightsFile } from '../verify-report.js';
 
 /** A report that does not hold what it says. */
 export class ReportRefutedError extends Error {
@@ -27,7 +29,11 @@ export function addVerify(program: Command): void {
     program.command('verify <report>').description("re-check every witness of a report's folder on another engine"),
   )
     .addOption(new Option('--engine <engine>', 'the engine of the forward passes').choices(engineNames).default('cpu'))
-    .option('--weights <model=file...>', 'weights as safetensors in place of those of the registry')
+    .option('--model <name...>', 'models of the report to check (default: all)')
+    .option(
+      '--weights <model=file...>',
+      'weights as safetensors in place of those in the folder (weights-MODEL.safetensors) or the registry',
+    )
     .option('--every <n>', 'check every so many witnesses only', parseCount, 1)
     .action(async (folder: string, options) => {
       const files = new Map(((options.weights as string[] | undefined) ?? []).map(parseWeights));
@@ -35,7 +41,8 @@ export function addVerify(program: Command): void {
       await selectEngine({ engine: options.engine });
       await withClient(options, async (client, signal) => {
         const display = new ProgressDisplay();
-        const models = await verifyReport(folder, sourcesOf(client, files, signal), {
+        const models = await verifyReport(folder, sourcesOf(client, folder, files, signal), {
+          ...(options.model === undefined ? {} : { models: options.model as string[] }),
           every: options.every,
           signal,
           onProgress: (model, done, total) =>
@@ -67,6 +74,7 @@ function describe({ name, witnesses, checked, failures }: VerifiedModel): string
 
 function sourcesOf(
   client: PerceptClient,
+  folder: string,
   files: ReadonlyMap<string, string>,
   signal: AbortSignal,
 ): Parameters<typeof verifyReport>[1] {
@@ -85,6 +93,8 @@ function sourcesOf(
     weights: async (model) => {
       const file = files.get(model.name);
       if (file !== undefined) return new Uint8Array(await readFile(file));
+      const carried = path.join(folder, weightsFile(model.name));
+      if (existsSync(carried)) return new Uint8Array(await readFile(carried));
       return await registeredWeights(client, model, signal);
     },
   };
