@@ -1,12 +1,11 @@
 import { existsSync, readlinkSync } from 'node:fs';
-import { getPriority, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import path from 'node:path';
 
 /**
- * Steps of niceness. All there are: at fewer a thread that has a call to answer waits for slices of the computing ones. Against others than the threads of
+ * The largest niceness: at less a thread that has a call to answer waits for slices of the computing ones. Against others than the threads of
  * this process it counts only within the same session (Linux's autogroups) or container.
  */
-const niceness = 19;
 const lowestPriority = 19;
 
 /**
@@ -18,5 +17,5 @@ export function yieldToCalls(): void {
   if (process.platform !== 'linux' || !existsSync(link)) return;
   // PID/task/TID
   const thread = Number(path.basename(readlinkSync(link)));
-  setPriority(thread, Math.min(lowestPriority, getPriority(thread) + niceness));
+  setPriority(thread, lowestPriority);
 }
