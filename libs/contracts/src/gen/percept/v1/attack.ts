@@ -1758,7 +1758,7 @@ export const AttackService = {
       Buffer.from(AttackTargetedStreamResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AttackTargetedStreamResponse => AttackTargetedStreamResponse.decode(value),
   },
-  /** Submits an attack over a data set or stored images as a job. The same `request_id` gives the same job. */
+  /** Submits an attack over samples of a data set or seeded noise as a job. The same `request_id` gives the same job. */
   submit: {
     path: "/percept.v1.Attack/Submit" as const,
     requestStream: false as const,
@@ -1802,7 +1802,7 @@ export interface AttackServer extends UntypedServiceImplementation {
   untargeted: handleUnaryCall<AttackUntargetedRequest, AttackUntargetedResponse>;
   /** Targeted, with progress and snapshots on the way; the last message is the result. */
   targetedStream: handleServerStreamingCall<AttackTargetedStreamRequest, AttackTargetedStreamResponse>;
-  /** Submits an attack over a data set or stored images as a job. The same `request_id` gives the same job. */
+  /** Submits an attack over samples of a data set or seeded noise as a job. The same `request_id` gives the same job. */
   submit: handleUnaryCall<AttackSubmitRequest, AttackSubmitResponse>;
   /** Streams the result of an attack job that succeeded, in parts. FAILED_PRECONDITION before that. */
   getResult: handleServerStreamingCall<AttackGetResultRequest, AttackGetResultResponse>;
@@ -1853,7 +1853,7 @@ export interface AttackClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<AttackTargetedStreamResponse>;
-  /** Submits an attack over a data set or stored images as a job. The same `request_id` gives the same job. */
+  /** Submits an attack over samples of a data set or seeded noise as a job. The same `request_id` gives the same job. */
   submit(
     request: AttackSubmitRequest,
     callback: (error: ServiceError | null, response: AttackSubmitResponse) => void,
