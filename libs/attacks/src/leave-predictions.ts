@@ -4,7 +4,7 @@ import type { AttackResult } from './attack-result.js';
 import { splitRows } from './image-rows.js';
 import { argmax } from './losses.js';
 import { runAttack } from './run-attack.js';
-import { finiteScores, type Scorer } from './scorer.js';
+import { scoreInBatches } from './score-in-batches.js';
 import { type AttackedModel, scorerOf } from './search-run.js';
 import { InvalidAttackError } from './violations.js';
 
@@ -27,27 +27,13 @@ export async function leavePredictions(
   const unknown = { kind: 'untargeted', labels: new Int32Array(count) } as const;
   const violations = validatePlan(plan, { inputShape, classes, images, goal: unknown, sampleIds });
   if (violations.length > 0) throw new InvalidAttackError(violations);
-  const cleanLogits = await cleanScores(scorer, images, count, plan.options.batchSize, hooks.signal);
+  const cleanLogits = new Float32Array(count * classes);
+  await scoreInBatches(scorer, splitRows(images, count), plan.options.batchSize, hooks.signal, (logits, first) =>
+    cleanLogits.set(logits, first * classes),
+  );
   const labels = Int32Array.from(sampleIds, (_, i) => argmax(cleanLogits, i * classes, classes));
   const goal = { kind: 'untargeted', labels } as const;
   const result = await runAttack(attacked, plan, images, goal, sampleIds, { ...hooks, cleanLogits });
   const forwardImagePasses = result.cost.forwardImagePasses + count;
   return { ...result, cost: { ...result.cost, forwardImagePasses } };
-}
-
-/** The scores of all images, in batches of the size in which an attack judges clean images. */
-async function cleanScores(
-  scorer: Scorer,
-  images: Float32Array,
-  count: number,
-  batchSize: number,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
-  const rows = splitRows(images, count);
-  const scores = new Float32Array(count * scorer.classes);
-  for (let first = 0; first < count; first += batchSize) {
-    signal?.throwIfAborted();
-    scores.set(await finiteScores(scorer, rows.slice(first, first + batchSize)), first * scorer.classes);
-  }
-  return scores;
 }

@@ -240,8 +240,8 @@ function partOf(active: readonly Active[], capacity: number, gradient: boolean):
 }
 
 /** Those that had to wait before those that had their pass: no few of them are left over to go on alone when the others are done. */
-function inTurn(active: readonly Active[], served: readonly Active[]): Active[] {
-  if (served.length === active.length) return [...active];
+function inTurn(active: readonly Active[], served: readonly Active[]): readonly Active[] {
+  if (served.length === active.length) return active;
   const had = new Set(served);
   return [...active.filter((one) => !had.has(one)), ...served];
 }

@@ -1,4 +1,3 @@
-import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { AttackHooks } from './attack-hooks.js';
 import type { AttackResult, Snapshot } from './attack-result.js';
 import { type Goal, goalClasses } from './goal.js';
@@ -6,7 +5,8 @@ import { joinRows, splitRows } from './image-rows.js';
 import { type Aim, argmax, type Judgement, judge, type LossName } from './losses.js';
 import { distance } from './norms.js';
 import { roundTo8Bits } from './round-to-8-bits.js';
-import { finiteScores, type Scorer } from './scorer.js';
+import { breathe, scoreInBatches } from './score-in-batches.js';
+import type { Scorer } from './scorer.js';
 import type { Violation } from './violations.js';
 
 /** What decides how images are judged, whichever attack is at work. */
@@ -128,8 +128,7 @@ export class Standings {
 
   /** Lets messages of other threads arrive (a cancellation among them), then stops if told to. */
   async breathe(): Promise<void> {
-    await yieldToEventLoop();
-    this.#hooks.signal?.throwIfAborted();
+    await breathe(this.#hooks.signal);
   }
 
   /** The attack's result as it stands. */
@@ -190,13 +189,11 @@ export class Standings {
     visit: (index: number, logits: Float32Array, offset: number) => void,
   ): Promise<void> {
     const { classes } = this.#scorer;
-    for (let first = 0; first < rows.length; first += this.#options.batchSize) {
-      await this.breathe();
-      const batch = rows.slice(first, first + this.#options.batchSize);
-      const logits = await finiteScores(this.#scorer, batch);
-      this.#forwardImagePasses += batch.length;
-      for (let row = 0; row < batch.length; row++) visit(first + row, logits, row * classes);
-    }
+    await scoreInBatches(this.#scorer, rows, this.#options.batchSize, this.#hooks.signal, (logits, first) => {
+      const count = logits.length / classes;
+      this.#forwardImagePasses += count;
+      for (let row = 0; row < count; row++) visit(first + row, logits, row * classes);
+    });
   }
 }
 

@@ -93,6 +93,10 @@ describe.each(worlds)('jobs in the $name form', (form) => {
 
   /** A kind of its own for each test. */
   const freshKind = (): string => `kind-${randomUUID().slice(0, 8)}`;
+  /** As another worker does once the lease of the job's own has run out. */
+  const takeOver = async (id: string): Promise<void> => {
+    await process.repository.update(id, (record) => ({ ...record, attempt: 2, worker: 'successor' }));
+  };
 
   async function watched(id: string, after = 0): Promise<JobEvent[]> {
     const events: JobEvent[] = [];
@@ -400,7 +404,7 @@ describe.each(worlds)('jobs in the $name form', (form) => {
     });
     const { id } = await process.queue.submit({ kind, spec: spec(1), requestId: '' });
     await started.opened;
-    await process.repository.update(id, (record) => ({ ...record, attempt: 2, worker: 'successor' }));
+    await takeOver(id);
     await process.store.put(`jobs/${id}/checkpoint`, new Uint8Array([2]));
     overtaken.open();
     await stopped.opened;
@@ -431,7 +435,7 @@ describe.each(worlds)('jobs in the $name form', (form) => {
     await process.store.put(`results/${id}/first`, new Uint8Array([0]));
     await started.opened;
     expect((await process.store.get(`results/${id}/first`)).bytes).toEqual(new Uint8Array([1]));
-    await process.repository.update(id, (record) => ({ ...record, attempt: 2, worker: 'successor' }));
+    await takeOver(id);
     await process.store.put(`results/${id}/second`, new Uint8Array([2]));
     overtaken.open();
     await refused.opened;

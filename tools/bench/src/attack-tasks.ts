@@ -1,13 +1,7 @@
 import { searchAttack } from '@percept/attacks';
-import { type ProfileSettings, profile, robustAccuracyCurve } from '@percept/measures';
+import { type ProfileSettings, profile, robustAccuracyCurve, type Samples } from '@percept/measures';
 import type { PreActResNet } from '@percept/models';
-import type { LabelledImages } from './attack-peer.js';
 import { type ExportedModel, loadModel } from './exported-model.js';
-
-/** Some of the attacked images; `ids` key their random numbers, so that no result depends on how the images are shared out. */
-export interface AttackedPart extends LabelledImages {
-  readonly ids: Int32Array;
-}
 
 /** What is left of a part: how many images stand at each budget, and the passes spent. */
 export interface PartOutcome {
@@ -17,13 +11,13 @@ export interface PartOutcome {
 }
 
 export interface AutoAttackTask {
-  readonly part: AttackedPart;
+  readonly part: Samples;
   readonly epsilon: number;
   readonly steps: number;
 }
 
 export interface ProfileTask {
-  readonly part: AttackedPart;
+  readonly part: Samples;
   readonly settings: ProfileSettings;
 }
 

@@ -1,7 +1,8 @@
 import { type ComputePool, createComputePool } from '@percept/compute';
+import { type Samples, selectSamples } from '@percept/measures';
 import type { EngineInfo } from '@percept/tensor';
 import type { AttackCost } from './attack-peer.js';
-import type { AttackedPart, PartOutcome } from './attack-tasks.js';
+import type { PartOutcome } from './attack-tasks.js';
 import type { ExportedModel } from './exported-model.js';
 import type { BenchOptions } from './options.js';
 
@@ -40,8 +41,8 @@ export class AttackWorkers {
     return (this.#pools[0] as ComputePool).engine;
   }
 
-  /** Runs `task` of attack-tasks on every n-th image in each of n workers, and adds up what they say. */
-  async run(task: string, images: AttackedPart, settings: object): Promise<SharedOutcome> {
+  /** Runs `task` of attack-tasks on every n-th image in each of n workers, and adds up what they say; no result depends on n. */
+  async run(task: string, images: Samples, settings: object): Promise<SharedOutcome> {
     const started = performance.now();
     const before = process.cpuUsage();
     const outcomes = await Promise.all(
@@ -69,10 +70,9 @@ export class AttackWorkers {
 }
 
 /** Images first, first + n, first + 2n, ...; neighbours differ less in difficulty than the ends of a data set may. */
-function everyNth({ images, labels, ids }: AttackedPart, first: number, n: number): AttackedPart {
-  const mine = Array.from(ids.keys()).filter((i) => i % n === first);
-  const length = images.length / labels.length;
-  const part = new Float32Array(mine.length * length);
-  for (const [row, i] of mine.entries()) part.set(images.subarray(i * length, (i + 1) * length), row * length);
-  return { images: part, labels: labels.filter((_, i) => i % n === first), ids: ids.filter((_, i) => i % n === first) };
+function everyNth(images: Samples, first: number, n: number): Samples {
+  return selectSamples(
+    images,
+    Array.from(images.ids.keys()).filter((position) => position % n === first),
+  );
 }

@@ -1,4 +1,4 @@
-import { PerceptRpcError } from '@percept/contracts';
+import { type FieldViolation, PerceptRpcError } from '@percept/contracts';
 import { ConfigError, InsecureListenError } from '@percept/platform';
 import { JobEndedError, ServicesGoneError } from './follow-job.js';
 
@@ -26,12 +26,16 @@ export async function namingFlags<Result>(
     if (!(error instanceof PerceptRpcError) || error.code !== 'INVALID_ARGUMENT' || error.violations.length === 0) {
       throw error;
     }
-    const lines = error.violations.map(({ field, description }) => {
-      const name = Object.keys(flags).find((each) => field === each || /^[.[]/.test(field.replace(each, '')));
-      return `  ${name === undefined ? field : field.replace(name, flags[name] as string)}: ${description}`;
+    const named = error.violations.map(({ field, description }) => {
+      const name = Object.keys(flags).find((each) => /^($|[.[])/.test(field.replace(each, '')));
+      return { field: name === undefined ? field : field.replace(name, flags[name] as string), description };
     });
-    throw new UsageError(`the command line is not sound:\n${lines.join('\n')}`);
+    throw new UsageError(`the command line is not sound:\n${violationLines(named)}`);
   }
+}
+
+function violationLines(violations: readonly FieldViolation[]): string {
+  return violations.map(({ field, description }) => `  ${field}: ${description}`).join('\n');
 }
 
 /** What to print for an error, and which code to leave with. */
@@ -44,9 +48,9 @@ export function describeError(error: unknown): { message: string; code: number }
   if (error instanceof JobEndedError) return { message: error.message, code: exitCodes.failed };
   if (error instanceof PerceptRpcError) {
     if (error.code === 'INVALID_ARGUMENT') {
-      const lines = error.violations.map(({ field, description }) => `  ${field}: ${description}`);
+      const { violations, rawMessage } = error;
       return {
-        message: lines.length > 0 ? `the request is not sound:\n${lines.join('\n')}` : error.rawMessage,
+        message: violations.length > 0 ? `the request is not sound:\n${violationLines(violations)}` : rawMessage,
         code: exitCodes.usage,
       };
     }

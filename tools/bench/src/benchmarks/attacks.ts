@@ -1,10 +1,9 @@
 import path from 'node:path';
-import { forwardLogits } from '@percept/attacks';
+import { argmax, forwardLogits } from '@percept/attacks';
 import { type LoadedDataset, loadCifar10, loadEmbeddedMnist } from '@percept/datasets';
-import type { ProfileSettings } from '@percept/measures';
+import type { ProfileSettings, Samples } from '@percept/measures';
 import { selectEngine } from '@percept/tensor';
 import { type AttackCost, AttackPeer } from '../attack-peer.js';
-import type { AttackedPart } from '../attack-tasks.js';
 import { AttackWorkers } from '../attack-workers.js';
 import { type ExportedModel, findModel, loadModel } from '../exported-model.js';
 import type { BenchOptions } from '../options.js';
@@ -38,7 +37,7 @@ export const attackBenchmarks: Readonly<Record<string, AttackBenchmark>> = {
   profile: (model, options, print) => compare('profile', model, options, print, ourProfile, peerProfile),
 };
 
-interface Subject extends AttackedPart {
+interface Subject extends Samples {
   /** The data set's own budget and grid, in pixel units. */
   readonly epsilon: number;
   readonly grid: readonly number[];
@@ -100,10 +99,7 @@ async function cleanAccuracy(
   const model = await loadModel(exported);
   try {
     const logits = forwardLogits(model, images, labels.length);
-    const right = labels.filter((label, i) => {
-      const row = Array.from(logits.subarray(i * model.classes, (i + 1) * model.classes));
-      return row.indexOf(Math.max(...row)) === label;
-    });
+    const right = labels.filter((label, i) => argmax(logits, i * model.classes, model.classes) === label);
     return right.length / labels.length;
   } finally {
     model.dispose();
@@ -153,7 +149,7 @@ async function ourAutoAttack(
   { epsilon = subject.epsilon, peer, steps = standardSteps[peer] ?? 100 }: BenchOptions,
 ): Promise<Omit<AttackOutcome, 'label'>> {
   const settings = { epsilon, steps };
-  return { budgets: [epsilon], ...(await workers.run('autoattack', partOf(subject), settings)) };
+  return { budgets: [epsilon], ...(await workers.run('autoattack', subject, settings)) };
 }
 
 async function peerAutoAttack(
@@ -199,12 +195,8 @@ function economicalProfile(budgets: readonly number[]): ProfileSettings {
 async function ourProfile(workers: AttackWorkers, subject: Subject) {
   const budgets = sixBudgets(subject.grid);
   const settings = economicalProfile(budgets);
-  const { standing, cost } = await workers.run('profileBudgets', partOf(subject), { settings });
+  const { standing, cost } = await workers.run('profileBudgets', subject, { settings });
   return { budgets, standing: standing.slice(1), cost };
-}
-
-function partOf({ images, labels, ids }: Subject): AttackedPart {
-  return { images, labels, ids };
 }
 
 async function peerProfile(peer: AttackPeer, { grid }: Subject, { peer: library }: BenchOptions) {

@@ -262,25 +262,11 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
       it.each([Number.POSITIVE_INFINITY, 2])(
         'give what square finds on the same model here, bit for bit, in norm %d',
         async (norm) => {
-          const attacks = {
-            untargeted: async (model: ModelReference) =>
-              await client.attack.untargeted({
-                ...common,
-                model,
-                labelsFrom: LabelSource.GIVEN,
-                options: options(norm),
-              }),
-            predictions: async (model: ModelReference) =>
-              await client.attack.untargeted({
-                ...common,
-                model,
-                labelsFrom: LabelSource.PREDICTIONS,
-                options: options(norm),
-              }),
-            targeted: async (model: ModelReference) =>
-              await client.attack.targeted({ ...common, model, targets: [3], options: options(norm) }),
-          };
-          for (const attack of Object.values(attacks)) {
+          const untargeted = (labelsFrom: LabelSource) => async (model: ModelReference) =>
+            await client.attack.untargeted({ ...common, model, labelsFrom, options: options(norm) });
+          const targeted = async (model: ModelReference) =>
+            await client.attack.targeted({ ...common, model, targets: [3], options: options(norm) });
+          for (const attack of [untargeted(LabelSource.GIVEN), untargeted(LabelSource.PREDICTIONS), targeted]) {
             const here = await attack(registered);
             const there = await attack(remote());
             expect(there.result?.outcomes.some(({ queriesUsed }) => queriesUsed > 10)).toBe(true);
