@@ -20,6 +20,8 @@ import { type JobServiceConfig, jobServiceConfig } from './job-service-config.js
 export interface JobServiceEnvironment {
   readonly bus: Bus;
   readonly store: Store;
+  readonly repository: JobRepository;
+  readonly queue: JobQueue;
   readonly endpoints: Endpoints;
   readonly security: Security['client'];
   readonly outbound: OutboundAllowList;
@@ -72,9 +74,13 @@ export async function runJobService({
         owned.push(store);
         const bus = await natsBus({ servers: [config.natsUrl], onError });
         owned.push(bus);
+        const repository = new JobRepository(store);
+        const queue = new JobQueue(repository, bus);
         const parts = await build({
           bus,
           store,
+          repository,
+          queue,
           endpoints: endpointsOf(config),
           security: security.client,
           outbound: config.outbound,
@@ -86,8 +92,6 @@ export async function runJobService({
           ...(config.engine === undefined ? {} : { engine: config.engine }),
         });
         owned.push(parts);
-        const repository = new JobRepository(store);
-        const queue = new JobQueue(repository, bus);
         const jobs = jobsService({ repository, queue, bus, kinds: parts.kinds });
         const server = await startService({
           name,

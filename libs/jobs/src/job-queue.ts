@@ -178,13 +178,13 @@ export class JobQueue {
     return (await Promise.all(queues)).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Jobs that wait, from the store; looks through all jobs, therefore once a second at most and not again for those that come meanwhile. */
+  /** Jobs that wait, from the store; reads all that do, therefore once a second at most and not again for those that come meanwhile. */
   async #countWaiting(kind: string): Promise<number> {
     const now = performance.now();
     let counted = this.#counted.get(kind);
     if (counted === undefined || now - counted.at > COUNT_HOLDS_MS) {
-      const { jobs } = await this.#repository.list({ kinds: [kind], states: ['QUEUED'] }, this.#maxWaiting, '');
-      counted = { waiting: jobs.length, at: now };
+      const waiting = await this.#repository.count({ kinds: [kind], states: ['QUEUED'] }, this.#maxWaiting);
+      counted = { waiting, at: now };
       this.#counted.set(kind, counted);
     }
     const { waiting } = counted;

@@ -30,15 +30,20 @@ export interface JobPage {
 /** A change of a record; undefined leaves it as it is. */
 export type JobChange = (record: JobRecord) => Omit<JobRecord, 'revision'> | undefined;
 
+/** What a listing needs to know of a job to find its place in it. */
+type JobEntry = Pick<JobRecord, 'id' | 'kind' | 'state' | 'createTime'>;
+
 const CONFLICT_ATTEMPTS = 100;
-const CACHED_TERMINAL_RECORDS = 10_000;
+const KNOWN_ENDED_JOBS = 200_000;
+const CACHED_ENDED_RECORDS = 1_000;
 const CONCURRENT_READS = 16;
 
 /** The jobs in the store. Every change is a conditional put, so that no two writers overwrite each other. */
 export class JobRepository {
   readonly store: Store;
-  // Terminal records never change, so listings need not read them again.
-  readonly #terminal = new Map<string, JobRecord>();
+  // Ended jobs never change: a listing reads each of them once and then only those on its page.
+  readonly #ended = new Map<string, JobEntry>();
+  readonly #endedRecords = new Map<string, JobRecord>();
 
   constructor(store: Store) {
     this.store = store;
@@ -117,49 +122,87 @@ export class JobRepository {
   }
 
   /**
-   * Jobs from the newest to the oldest.
+   * Jobs from the newest to the oldest. Reads the records of the page, of all unfinished jobs, and of jobs that ended since the last listing.
    *
    * @throws InvalidPageTokenError.
    */
   async list(filter: JobFilter, pageSize: number, pageToken: string): Promise<JobPage> {
     const after = pageToken === '' ? undefined : decodePageToken(pageToken);
-    const matching = (await this.#all())
-      .filter(({ kind }) => filter.kinds.length === 0 || filter.kinds.includes(kind))
-      .filter(({ state }) => filter.states.length === 0 || filter.states.includes(state))
-      .sort(newestFirst)
-      .filter((record) => after === undefined || newestFirst(after, record) < 0);
-    const jobs = matching.slice(0, pageSize);
-    const last = jobs.at(-1);
-    return { jobs, nextPageToken: last !== undefined && matching.length > jobs.length ? encodePageToken(last) : '' };
-  }
-
-  async #all(): Promise<JobRecord[]> {
-    const ids: string[] = [];
-    for await (const id of this.store.listFolders(JOBS_FOLDER)) {
-      ids.push(id);
-    }
-    const records: JobRecord[] = [];
-    for (let at = 0; at < ids.length; at += CONCURRENT_READS) {
-      const read = await Promise.all(ids.slice(at, at + CONCURRENT_READS).map((id) => this.#find(id)));
-      records.push(...read.filter((record) => record !== undefined));
-    }
-    return records;
-  }
-
-  async #find(id: string): Promise<JobRecord | undefined> {
-    const cached = this.#terminal.get(id);
-    if (cached !== undefined) {
-      return cached;
-    }
-    try {
-      return await this.get(id);
-    } catch (error) {
-      // A submission that broke off between spec and record; a corrupt record must not hide all other jobs, and `get` tells of it.
-      if (error instanceof JobNotFoundError || error instanceof CorruptJobRecordError) {
-        return undefined;
+    const newest: JobEntry[] = [];
+    for await (const entry of this.#entries()) {
+      if (matches(filter, entry) && (after === undefined || newestFirst(after, entry) < 0)) {
+        keepNewest(newest, entry, pageSize + 1);
       }
-      throw error;
     }
+    const page = newest.slice(0, pageSize);
+    const jobs: JobRecord[] = [];
+    for (let at = 0; at < page.length; at += CONCURRENT_READS) {
+      jobs.push(...(await Promise.all(page.slice(at, at + CONCURRENT_READS).map((entry) => this.#recordOf(entry)))));
+    }
+    const last = page.at(-1);
+    return { jobs, nextPageToken: last !== undefined && newest.length > page.length ? encodePageToken(last) : '' };
+  }
+
+  /** How many jobs match, counted to `most` at most. Reads the records of unfinished jobs and of jobs that ended since the last listing. */
+  async count(filter: JobFilter, most: number): Promise<number> {
+    let count = 0;
+    for await (const entry of this.#entries()) {
+      if (matches(filter, entry)) count += 1;
+      if (count >= most) break;
+    }
+    return count;
+  }
+
+  /**
+   * The state of a job, without reading the record of one that is known to have ended.
+   *
+   * @throws JobNotFoundError, CorruptJobRecordError.
+   */
+  async stateOf(id: string): Promise<JobStateName> {
+    return (this.#ended.get(id) ?? (await this.get(id))).state;
+  }
+
+  /** Every job that has a readable record, in no order. */
+  async *#entries(): AsyncGenerator<JobEntry, void, void> {
+    let unknown: string[] = [];
+    for await (const id of this.store.listFolders(JOBS_FOLDER)) {
+      const known = this.#ended.get(id);
+      if (known !== undefined) {
+        yield known;
+        continue;
+      }
+      unknown.push(id);
+      if (unknown.length === CONCURRENT_READS) {
+        yield* await this.#readAll(unknown);
+        unknown = [];
+      }
+    }
+    yield* await this.#readAll(unknown);
+  }
+
+  async #readAll(ids: readonly string[]): Promise<JobRecord[]> {
+    const records = await Promise.all(
+      ids.map(async (id) => {
+        try {
+          return await this.get(id);
+        } catch (error) {
+          // A submission that broke off between spec and record; a corrupt record must not hide all other jobs, and `get` tells of it.
+          if (error instanceof JobNotFoundError || error instanceof CorruptJobRecordError) {
+            return undefined;
+          }
+          throw error;
+        }
+      }),
+    );
+    return records.filter((record) => record !== undefined);
+  }
+
+  /** The entry itself where it is a whole record. */
+  async #recordOf(entry: JobEntry): Promise<JobRecord> {
+    if ('revision' in entry) {
+      return entry as JobRecord;
+    }
+    return this.#endedRecords.get(entry.id) ?? (await this.get(entry.id));
   }
 
   async #read(id: string): Promise<{ record: JobRecord; etag: string }> {
@@ -177,12 +220,39 @@ export class JobRepository {
     if (!isTerminal(record.state)) {
       return;
     }
-    this.#terminal.set(record.id, record);
-    if (this.#terminal.size > CACHED_TERMINAL_RECORDS) {
-      const [oldest = ''] = this.#terminal.keys();
-      this.#terminal.delete(oldest);
-    }
+    const { id, kind, state, createTime } = record;
+    this.#ended.set(id, { id, kind, state, createTime });
+    dropOldest(this.#ended, KNOWN_ENDED_JOBS);
+    this.#endedRecords.set(id, record);
+    dropOldest(this.#endedRecords, CACHED_ENDED_RECORDS);
   }
+}
+
+function dropOldest(entries: Map<string, unknown>, most: number): void {
+  if (entries.size > most) {
+    const [oldest = ''] = entries.keys();
+    entries.delete(oldest);
+  }
+}
+
+function matches({ kinds, states }: JobFilter, { kind, state }: JobEntry): boolean {
+  return (kinds.length === 0 || kinds.includes(kind)) && (states.length === 0 || states.includes(state));
+}
+
+/** Puts an entry into its place among the newest, of which there are `most` at most. */
+function keepNewest(newest: JobEntry[], entry: JobEntry, most: number): void {
+  const oldest = newest.at(-1);
+  if (newest.length === most && oldest !== undefined && newestFirst(oldest, entry) < 0) {
+    return;
+  }
+  let low = 0;
+  for (let high = newest.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (newestFirst(newest[middle] as JobEntry, entry) < 0) low = middle + 1;
+    else high = middle;
+  }
+  newest.splice(low, 0, entry);
+  if (newest.length > most) newest.pop();
 }
 
 /** An id that can be no key is no job's either. */

@@ -45,9 +45,9 @@ export function jobsService(options: JobsServiceOptions): MountedService {
     list: (request) => calls.list(request),
     watch: (request, { signal }) => calls.watch(request, signal),
     cancel: (request) => calls.cancel(request),
-    collectGarbage: async ({ dryRun }, { signal }) => {
-      const { objects, bytes, keys } = await collectGarbage(options.repository, { dryRun, signal });
-      return { objects, bytes, keys: keys.slice(0, LISTED_KEYS) };
+    collectGarbage: async ({ dryRun, pageToken }, { signal }) => {
+      const garbage = await namingPageToken(() => collectGarbage(options.repository, { dryRun, pageToken, signal }));
+      return { ...garbage, keys: garbage.keys.slice(0, LISTED_KEYS) };
     },
     listDeadLetters: async () => ({ letters: [...(await options.bus.deadLetters())] }),
     requeueDeadLetter: async ({ sequence }) => {
@@ -81,16 +81,11 @@ class JobsCalls {
       return { jobs: [], nextPageToken: '' };
     }
     const pageSize = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize;
-    try {
-      const page = await this.#options.repository.list({ kinds, states }, pageSize, request.pageToken);
-      const jobs = await Promise.all(page.jobs.map((record) => this.#toJob(record)));
-      return { jobs, nextPageToken: page.nextPageToken };
-    } catch (error) {
-      if (error instanceof InvalidPageTokenError) {
-        throw violation('page_token', error.message);
-      }
-      throw error;
-    }
+    const page = await namingPageToken(() =>
+      this.#options.repository.list({ kinds, states }, pageSize, request.pageToken),
+    );
+    const jobs = await Promise.all(page.jobs.map((record) => this.#toJob(record)));
+    return { jobs, nextPageToken: page.nextPageToken };
   }
 
   async *watch(request: JobsWatchRequest, signal: AbortSignal): AsyncGenerator<JobsWatchResponse, void, void> {
@@ -139,6 +134,14 @@ class JobsCalls {
       }
     }
     return toJob(record, spec);
+  }
+}
+
+async function namingPageToken<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof InvalidPageTokenError ? violation('page_token', error.message) : error;
   }
 }
 

@@ -1,6 +1,6 @@
 import { JobResult, JobSpec } from '@percept/contracts';
-import { collectGarbage } from '@percept/jobs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { collectGarbage, InvalidPageTokenError } from '@percept/jobs';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Process, type World, worlds } from './job-worlds.js';
 
 describe.each(worlds)('garbage in the $name form', (form) => {
@@ -60,6 +60,46 @@ describe.each(worlds)('garbage in the $name form', (form) => {
       expect(await allKeys()).toContain(`attacks/${id}/shard-0.bin`);
     }
   });
+
+  test('is looked for page by page: no page looks into more folders of jobs than asked, and together they find all', async () => {
+    const keys: string[] = [];
+    for (const folder of ['reports', 'attacks', 'job-shards']) {
+      for (let n = 0; n < 3; n++) keys.push(`${folder}/paged-${n}/part`);
+    }
+    for (const key of keys) await process.store.put(key, Buffer.from('x'));
+    const list = vi.spyOn(process.store, 'list');
+    const stat = vi.spyOn(process.store, 'stat');
+    onTestFinished(() => {
+      list.mockRestore();
+      stat.mockRestore();
+    });
+    const found: string[] = [];
+    let pages = 0;
+    for (let pageToken: string | undefined; pageToken !== ''; pages++) {
+      list.mockClear();
+      stat.mockClear();
+      const page = await collectGarbage(process.repository, {
+        dryRun: false,
+        graceMs: -60_000,
+        pageFolders: 2,
+        ...(pageToken === undefined ? {} : { pageToken }),
+      });
+      expect(list.mock.calls.length + stat.mock.calls.length).toBeLessThanOrEqual(2);
+      found.push(...page.keys);
+      pageToken = page.nextPageToken;
+    }
+    expect(pages).toBeGreaterThan(4);
+    expect(found.filter((key) => key.includes('paged')).sort()).toEqual(keys.sort());
+  });
+
+  test.each(['x', Buffer.from('models/0123').toString('base64url'), Buffer.from('attacks/../x').toString('base64url')])(
+    'is not looked for from page token %s',
+    async (pageToken) => {
+      await expect(collectGarbage(process.repository, { dryRun: true, pageToken })).rejects.toThrow(
+        InvalidPageTokenError,
+      );
+    },
+  );
 
   test('is never what belongs to a job whose record cannot be read', async () => {
     await process.store.put('jobs/unreadable/record.json', Buffer.from('{'));

@@ -13,8 +13,10 @@ import {
   JobQueue,
   JobQuotaError,
   type JobRecord,
+  JobRepository,
   JobRetryError,
   type JobRunnerOptions,
+  type JobStateName,
   jobsService,
   RequestIdReusedError,
   startJobRunner,
@@ -240,17 +242,17 @@ describe.each(worlds)('jobs in the $name form', (form) => {
 
   test('counts waiting jobs in the bus, and looks through the store once a second at most where a queue is full', async () => {
     const kind = freshKind();
-    const list = vi.spyOn(process.repository, 'list');
-    onTestFinished(() => list.mockRestore());
+    const count = vi.spyOn(process.repository, 'count');
+    onTestFinished(() => count.mockRestore());
     const queue = new JobQueue(process.repository, process.bus, { maxWaiting: 3 });
     for (const requestId of ['a', 'b', 'c']) {
       await queue.submit({ kind, spec: spec(1), requestId });
     }
-    expect(list).not.toHaveBeenCalled();
+    expect(count).not.toHaveBeenCalled();
     for (const requestId of ['d', 'e', 'f']) {
       await expect(queue.submit({ kind, spec: spec(1), requestId })).rejects.toThrow(JobQuotaError);
     }
-    expect(list).toHaveBeenCalledTimes(1);
+    expect(count).toHaveBeenCalledTimes(1);
   });
 
   test('takes a new job in the place of a cancelled one whose item is still on the bus', async () => {
@@ -619,6 +621,39 @@ describe.each(worlds)('jobs in the $name form', (form) => {
       events.push(event ?? JobEvent.create());
     }
     expect(states(events).at(-1)).toBe(JobState.CANCELLED);
+  });
+
+  test('lists ended jobs without reading them again, however many there are', async () => {
+    const kind = freshKind();
+    const endAt = async (n: number): Promise<string> => {
+      const { id } = await process.queue.submit({ kind, spec: spec(n), requestId: `ended-${n}` });
+      await process.queue.cancel(id);
+      return id;
+    };
+    const ids: string[] = [];
+    for (let n = 0; n < 5; n++) ids.unshift(await endAt(n));
+    const repository = new JobRepository(process.store);
+    const filter = { kinds: [kind], states: [] };
+    expect((await repository.list(filter, 10, '')).jobs.map(({ id }) => id)).toEqual(ids);
+    const get = vi.spyOn(process.store, 'get');
+    onTestFinished(() => get.mockRestore());
+    ids.unshift(await endAt(5));
+    get.mockClear();
+    const { jobs } = await repository.list(filter, 3, '');
+    expect(jobs.map(({ id, state }) => [id, state])).toEqual(ids.slice(0, 3).map((id) => [id, 'CANCELLED']));
+    const read = get.mock.calls.map(([key]) => key);
+    expect(read).toContain(`jobs/${ids[0]}/record.json`);
+    expect(read.filter((key) => ids.slice(1).some((id) => key.includes(id)))).toEqual([]);
+  });
+
+  test('stops counting jobs at the number asked for', async () => {
+    const kind = freshKind();
+    for (let n = 0; n < 3; n++) await process.queue.submit({ kind, spec: spec(n), requestId: `counted-${n}` });
+    const counted = async (states: readonly JobStateName[], most: number) =>
+      await process.repository.count({ kinds: [kind], states }, most);
+    expect(await counted(['QUEUED'], 10)).toBe(3);
+    expect(await counted([], 2)).toBe(2);
+    expect(await counted(['RUNNING'], 10)).toBe(0);
   });
 
   test('says which job it does not know', async () => {

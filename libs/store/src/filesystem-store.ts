@@ -13,7 +13,7 @@ import {
 } from './errors.js';
 import { fromSystemError, systemErrorCode } from './file-errors.js';
 import { KeyedMutex } from './keyed-mutex.js';
-import { checkFolder, checkKey, checkPrefix } from './keys.js';
+import { checkFolder, checkKey, checkPrefix, followsFolder } from './keys.js';
 import type { Body, ObjectInfo, PutOptions, PutResult, Store, StoredObject } from './store.js';
 
 const COMMIT_ATTEMPTS = 10;
@@ -103,10 +103,10 @@ class FilesystemStore implements Store {
     yield* this.#listFrom(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix);
   }
 
-  async *listFolders(folder: string): AsyncGenerator<string, void, void> {
+  async *listFolders(folder: string, after?: string): AsyncGenerator<string, void, void> {
     checkFolder(folder);
     for (const { name, isFolder } of await this.#entries(folder)) {
-      if (isFolder) {
+      if (isFolder && followsFolder(name, after)) {
         yield name;
       }
     }

@@ -28,3 +28,8 @@ export function checkFolder(folder: string): void {
     throw new InvalidKeyError(`the folder ${JSON.stringify(folder)} does not end in a slash`);
   }
 }
+
+/** Whether the folder `name` comes after its neighbour `after` in byte order of their keys; every folder comes after none. */
+export function followsFolder(name: string, after: string | undefined): boolean {
+  return after === undefined || `${name}/` > `${after}/`;
+}

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'minio';
 import { DigestMismatchError, StoreUnavailableError } from './errors.js';
-import { checkFolder, checkKey, checkPrefix } from './keys.js';
+import { checkFolder, checkKey, checkPrefix, followsFolder } from './keys.js';
 import { fromS3Error } from './s3-errors.js';
 import type { Body, ObjectInfo, PutOptions, PutResult, Store, StoredObject } from './store.js';
 
@@ -128,15 +128,16 @@ class S3Store implements Store {
     }
   }
 
-  async *listFolders(folder: string): AsyncGenerator<string, void, void> {
+  async *listFolders(folder: string, after?: string): AsyncGenerator<string, void, void> {
     checkFolder(folder);
-    const names: string[] = [];
-    for await (const entry of this.#pages(folder, '/')) {
-      if (entry.prefix !== undefined) {
-        names.push(entry.prefix.slice(folder.length, -1));
-      }
+    // Behind every key of the folder `after`: `~` comes after all that keys are made of.
+    const startAfter = after === undefined ? '' : `${folder}${after}/~`;
+    for await (const entry of this.#pages(folder, '/', startAfter)) {
+      if (entry.prefix === undefined) continue;
+      const name = entry.prefix.slice(folder.length, -1);
+      // Some servers take a folder that they have begun for one that follows.
+      if (followsFolder(name, after)) yield name;
     }
-    yield* names;
   }
 
   async delete(key: string): Promise<void> {
@@ -207,11 +208,11 @@ class S3Store implements Store {
     });
   }
 
-  async *#pages(prefix: string, delimiter: string): AsyncGenerator<ListEntry, void, void> {
+  async *#pages(prefix: string, delimiter: string, startAfter = ''): AsyncGenerator<ListEntry, void, void> {
     let token = '';
     do {
       const page = await this.#retried(prefix, () =>
-        this.#client.listObjectsV2Query(this.#bucket, prefix, token, delimiter, PAGE_KEYS, ''),
+        this.#client.listObjectsV2Query(this.#bucket, prefix, token, delimiter, PAGE_KEYS, startAfter),
       );
       yield* page.objects as ListEntry[];
       token = page.isTruncated ? page.nextContinuationToken : '';

@@ -53,8 +53,11 @@ export interface Store {
   stat(key: string): Promise<ObjectInfo>;
   /** Every object whose key starts with `prefix`, in byte order of the keys. */
   list(prefix: string): AsyncGenerator<ObjectInfo, void, void>;
-  /** The names directly below a folder such as `jobs/` that are folders themselves, in byte order, without slashes. */
-  listFolders(folder: string): AsyncGenerator<string, void, void>;
+  /**
+   * The names directly below a folder such as `jobs/` that are folders themselves, in byte order of their keys, without slashes; with `after` those that
+   * follow this one.
+   */
+  listFolders(folder: string, after?: string): AsyncGenerator<string, void, void>;
   /** Removes the object; a missing one is no error. */
   delete(key: string): Promise<void>;
   close(): Promise<void>;

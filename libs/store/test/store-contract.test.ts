@@ -219,6 +219,9 @@ describe.each(storeForms.filter((form) => form.available))('the $name store', (f
     }
     expect(await all(store.listFolders('folders/'))).toEqual(['a', 'b']);
     expect(await all(store.listFolders('no-folders/'))).toEqual([]);
+    expect(await all(store.listFolders('folders/', 'a'))).toEqual(['b']);
+    expect(await all(store.listFolders('folders/', 'aa'))).toEqual(['b']);
+    expect(await all(store.listFolders('folders/', 'b'))).toEqual([]);
     await expect(all(store.listFolders('folders'))).rejects.toThrow(InvalidKeyError);
   });
 

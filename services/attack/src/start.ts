@@ -2,7 +2,14 @@ import type { Bus } from '@percept/bus';
 import { type ComputePool, createComputePool, type RunOptions } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
 import { computeDependency, DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
-import { JobQueue, JobRepository, type JobRunner, ShardGathering, ShardWorker, startJobRunner } from '@percept/jobs';
+import {
+  type JobQueue,
+  type JobRepository,
+  type JobRunner,
+  ShardGathering,
+  ShardWorker,
+  startJobRunner,
+} from '@percept/jobs';
 import type { Metrics, OutboundAllowList } from '@percept/platform';
 import type { Store } from '@percept/store';
 import { type EngineName, engineFingerprint } from '@percept/tensor';
@@ -13,6 +20,9 @@ import { attackService } from './attack-service.js';
 export interface StartAttackOptions {
   readonly bus: Bus;
   readonly store: Store;
+  /** The jobs of this store, and how they are queued on this bus. */
+  readonly repository: JobRepository;
+  readonly queue: JobQueue;
   readonly endpoints: Endpoints;
   /** How it shows other services who it is. Default: no TLS and no token. */
   readonly security?: ClientSecurity;
@@ -31,7 +41,7 @@ export interface StartAttackOptions {
 
 /** Builds the attack service; its jobs run once `start` is called. */
 export async function startAttack(options: StartAttackOptions): Promise<ServiceParts> {
-  const { bus, store, endpoints, workers, threads, engine } = options;
+  const { bus, store, repository, queue, endpoints, workers, threads, engine } = options;
   const models = new ModelGateway(endpoints.training, options.security);
   const datasets = new DatasetGateway(endpoints.dataset, options.security);
   const pool: ComputePool = await createComputePool({
@@ -40,7 +50,6 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
     threads,
     ...(engine ? { engine } : {}),
   });
-  const repository = new JobRepository(store);
   const sharing = { bus, store, group: 'attack', engine: engineFingerprint(pool.engine), onError: options.onError };
   const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
   const { authorities } = options.security?.tls ?? {};
@@ -52,7 +61,7 @@ export async function startAttack(options: StartAttackOptions): Promise<ServiceP
     outbound: options.outbound ?? [],
     outboundTls: authorities === undefined ? {} : { authorities },
   };
-  const jobs = new AttackJobs(dependencies, repository, new JobQueue(repository, bus));
+  const jobs = new AttackJobs(dependencies, repository, queue);
   let runner: JobRunner | undefined;
   let shardWorker: ShardWorker | undefined;
   return {

@@ -4,8 +4,8 @@ import type { ClientSecurity } from '@percept/contracts';
 import { computeDependency, DatasetGateway, type Endpoints, ModelGateway, type ServiceParts } from '@percept/gateways';
 import {
   type JobHandler,
-  JobQueue,
-  JobRepository,
+  type JobQueue,
+  type JobRepository,
   type JobRunner,
   ShardGathering,
   ShardWorker,
@@ -22,6 +22,9 @@ import { Reports } from './reports.js';
 export interface StartEvaluationOptions {
   readonly bus: Bus;
   readonly store: Store;
+  /** The jobs of this store, and how they are queued on this bus. */
+  readonly repository: JobRepository;
+  readonly queue: JobQueue;
   readonly endpoints: Endpoints;
   /** How it shows other services who it is. Default: no TLS and no token. */
   readonly security?: ClientSecurity;
@@ -41,7 +44,7 @@ const shardsAtOnce = 256;
 
 /** Builds the evaluation service; its jobs run once `start` is called. */
 export async function startEvaluation(options: StartEvaluationOptions): Promise<ServiceParts> {
-  const { bus, store, endpoints, workers, threads, engine } = options;
+  const { bus, store, repository, queue, endpoints, workers, threads, engine } = options;
   const models = new ModelGateway(endpoints.training, options.security);
   const datasets = new DatasetGateway(endpoints.dataset, options.security);
   const pool = await createComputePool({
@@ -51,7 +54,6 @@ export async function startEvaluation(options: StartEvaluationOptions): Promise<
     queueLimit: 1_024,
     ...(engine ? { engine } : {}),
   });
-  const repository = new JobRepository(store);
   const reports = new Reports(store);
   const sharing = { bus, store, group: 'evaluation', engine: engineFingerprint(pool.engine), onError: options.onError };
   const lease = options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs };
@@ -69,7 +71,7 @@ export async function startEvaluation(options: StartEvaluationOptions): Promise<
   let runner: JobRunner | undefined;
   let shardWorker: ShardWorker | undefined;
   return {
-    services: [evaluationService(new JobQueue(repository, bus), reports)],
+    services: [evaluationService(queue, reports)],
     kinds: evaluationJobKinds,
     dependencies: [computeDependency(pool)],
     start: () => {

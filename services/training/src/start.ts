@@ -2,7 +2,7 @@ import type { Bus } from '@percept/bus';
 import { createComputePool } from '@percept/compute';
 import type { ClientSecurity } from '@percept/contracts';
 import { computeDependency, DatasetGateway, type Endpoints, type ServiceParts } from '@percept/gateways';
-import { JobQueue, JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
+import { type JobQueue, type JobRepository, type JobRunner, startJobRunner } from '@percept/jobs';
 import type { Metrics } from '@percept/platform';
 import type { Store } from '@percept/store';
 import type { EngineName } from '@percept/tensor';
@@ -15,6 +15,9 @@ import { trainingService } from './training-service.js';
 export interface StartTrainingOptions {
   readonly bus: Bus;
   readonly store: Store;
+  /** The jobs of this store, and how they are queued on this bus. */
+  readonly repository: JobRepository;
+  readonly queue: JobQueue;
   readonly endpoints: Endpoints;
   /** How it shows other services who it is. Default: no TLS and no token. */
   readonly security?: ClientSecurity;
@@ -32,7 +35,7 @@ export interface StartTrainingOptions {
 
 /** Builds Training and Models; jobs run once `start` is called. */
 export async function startTraining(options: StartTrainingOptions): Promise<ServiceParts> {
-  const { bus, store, endpoints, workers, threads, engine, onError } = options;
+  const { bus, store, repository, queue, endpoints, workers, threads, engine, onError } = options;
   const pool = await createComputePool({
     taskModule: new URL(import.meta.resolve('@percept/training-service/tasks')),
     workers,
@@ -41,7 +44,6 @@ export async function startTraining(options: StartTrainingOptions): Promise<Serv
   });
   const datasets = new DatasetGateway(endpoints.dataset, options.security);
   const registry = new ModelRegistry(store);
-  const repository = new JobRepository(store);
   const dependencies = {
     datasets,
     registry,
@@ -51,7 +53,7 @@ export async function startTraining(options: StartTrainingOptions): Promise<Serv
   };
   let runner: JobRunner | undefined;
   return {
-    services: [trainingService({ datasets, registry }, new JobQueue(repository, bus)), modelsService(registry)],
+    services: [trainingService({ datasets, registry }, queue), modelsService(registry)],
     kinds: [trainingJobKind],
     dependencies: [computeDependency(pool)],
     start: () => {

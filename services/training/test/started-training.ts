@@ -56,17 +56,19 @@ export interface StartedTraining {
 export async function startedTraining({ bus, store }: Ground, dataset: SyntheticDataset): Promise<StartedTraining> {
   const errors: unknown[] = [];
   const datasetServer = await startService({ name: 'dataset', services: [dataset.service], logger });
+  const repository = new JobRepository(store);
+  const queue = new JobQueue(repository, bus);
   const parts: ServiceParts = await startTraining({
     bus,
     store,
+    repository,
+    queue,
     endpoints: sharedEndpoint(datasetServer.address),
     engine: 'cpu',
     workers: 1,
     threads: 1,
     onError: (error) => errors.push(error),
   });
-  const repository = new JobRepository(store);
-  const queue = new JobQueue(repository, bus);
   const server: RunningService = await startService({
     name: 'training',
     services: [...parts.services, jobsService({ repository, queue, bus, kinds: parts.kinds })],

@@ -71,17 +71,9 @@ const rightCodes: ReadonlySet<string> = new Set([
   'UNIMPLEMENTED',
 ]);
 
-/** Calls that may rightly take longer than a client waits: they compute, follow, or look through all jobs. */
+/** Calls that may rightly take longer than a client waits: they compute, or follow. */
 const longCalls: ReadonlySet<string> = new Set(
-  [
-    'Jobs/CollectGarbage',
-    'Attack/Targeted',
-    'Attack/Untargeted',
-    'Attack/TargetedStream',
-    'Attack/Submit',
-    'Jobs/Watch',
-    'Dataset/Read',
-  ]
+  ['Attack/Targeted', 'Attack/Untargeted', 'Attack/TargetedStream', 'Attack/Submit', 'Jobs/Watch', 'Dataset/Read']
     .map((call) => `/percept.v1.${call}`)
     .concat('/inference.GRPCInferenceService/ModelInfer'),
 );

@@ -7,11 +7,19 @@ export function addGc(program: Command): void {
     .command('gc')
     .description('remove what ended and abandoned jobs left in the store, one hour after');
   withClientOptions(gc.option('--dry-run', 'only tell what would be removed', false)).action(async (options) => {
-    await withClient(options, async ({ allJobs: [calls] }) => {
-      const answer = await calls?.collectGarbage({ dryRun: options.dryRun });
+    await withClient(options, async (client, signal) => {
+      const garbage = { objects: 0, bytes: 0, keys: [] as string[] };
+      let pageToken = '';
+      do {
+        const page = await client.jobs('training').collectGarbage({ dryRun: options.dryRun, pageToken }, { signal });
+        garbage.objects += page.objects;
+        garbage.bytes += page.bytes;
+        garbage.keys.push(...page.keys);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
       const verb = options.dryRun ? 'would be removed' : 'removed';
-      print(options, answer, () =>
-        [...(answer?.keys ?? []), `${answer?.objects ?? 0} objects, ${answer?.bytes ?? 0} bytes ${verb}`].join('\n'),
+      print(options, garbage, () =>
+        [...garbage.keys, `${garbage.objects} objects, ${garbage.bytes} bytes ${verb}`].join('\n'),
       );
     });
   });

@@ -66,9 +66,13 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const port = options.port === 0 ? await freePort(host) : options.port;
     const endpoints = sharedEndpoint(`${reachableHost(host)}:${port}`);
     const security = withInternalToken(options.security ?? { server: {}, client: {} });
+    const repository = new JobRepository(store);
+    const queue = new JobQueue(repository, bus);
     const shared = {
       bus,
       store,
+      repository,
+      queue,
       endpoints,
       security: security.client,
       outbound,
@@ -92,8 +96,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
       ...(engine ? { engine } : {}),
     });
     owned.push(inference);
-    const repository = new JobRepository(store);
-    const queue = new JobQueue(repository, bus);
     const kinds = parts.flatMap((part) => [...part.kinds]);
     const server = await startService({
       name: 'percept',

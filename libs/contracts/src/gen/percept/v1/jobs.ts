@@ -132,6 +132,8 @@ export interface JobsRequeueDeadLetterResponse {
 export interface JobsCollectGarbageRequest {
   /** Only tell what would be removed. */
   dryRun: boolean;
+  /** Continue after a page: its next_page_token. Empty: begin. */
+  pageToken: string;
 }
 
 /** What was removed, or would be. */
@@ -142,6 +144,8 @@ export interface JobsCollectGarbageResponse {
   bytes: number;
   /** Their keys, the first 1,000. */
   keys: string[];
+  /** Token of the next page; empty on the last. */
+  nextPageToken: string;
 }
 
 function createBaseJobsGetRequest(): JobsGetRequest {
@@ -1257,13 +1261,16 @@ export const JobsRequeueDeadLetterResponse: MessageFns<JobsRequeueDeadLetterResp
 };
 
 function createBaseJobsCollectGarbageRequest(): JobsCollectGarbageRequest {
-  return { dryRun: false };
+  return { dryRun: false, pageToken: "" };
 }
 
 export const JobsCollectGarbageRequest: MessageFns<JobsCollectGarbageRequest> = {
   encode(message: JobsCollectGarbageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.dryRun !== false) {
       writer.uint32(8).bool(message.dryRun);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
     }
     return writer;
   },
@@ -1289,6 +1296,14 @@ export const JobsCollectGarbageRequest: MessageFns<JobsCollectGarbageRequest> = 
             message.dryRun = reader.bool();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1308,6 +1323,11 @@ export const JobsCollectGarbageRequest: MessageFns<JobsCollectGarbageRequest> = 
         : isSet(object.dry_run)
         ? globalThis.Boolean(object.dry_run)
         : false,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
     };
   },
 
@@ -1315,6 +1335,9 @@ export const JobsCollectGarbageRequest: MessageFns<JobsCollectGarbageRequest> = 
     const obj: any = {};
     if (message.dryRun !== false) {
       obj.dryRun = message.dryRun;
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
     }
     return obj;
   },
@@ -1325,12 +1348,13 @@ export const JobsCollectGarbageRequest: MessageFns<JobsCollectGarbageRequest> = 
   fromPartial(object: DeepPartial<JobsCollectGarbageRequest>): JobsCollectGarbageRequest {
     const message = createBaseJobsCollectGarbageRequest();
     message.dryRun = object.dryRun ?? false;
+    message.pageToken = object.pageToken ?? "";
     return message;
   },
 };
 
 function createBaseJobsCollectGarbageResponse(): JobsCollectGarbageResponse {
-  return { objects: 0, bytes: 0, keys: [] };
+  return { objects: 0, bytes: 0, keys: [], nextPageToken: "" };
 }
 
 export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> = {
@@ -1343,6 +1367,9 @@ export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> 
     }
     for (const v of message.keys) {
       writer.uint32(26).string(v!);
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(34).string(message.nextPageToken);
     }
     return writer;
   },
@@ -1384,6 +1411,14 @@ export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> 
             message.keys.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1401,6 +1436,11 @@ export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> 
       objects: isSet(object.objects) ? globalThis.Number(object.objects) : 0,
       bytes: isSet(object.bytes) ? globalThis.Number(object.bytes) : 0,
       keys: globalThis.Array.isArray(object?.keys) ? object.keys.map((e: any) => globalThis.String(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
     };
   },
 
@@ -1415,6 +1455,9 @@ export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> 
     if (message.keys?.length) {
       obj.keys = message.keys;
     }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
     return obj;
   },
 
@@ -1426,6 +1469,7 @@ export const JobsCollectGarbageResponse: MessageFns<JobsCollectGarbageResponse> 
     message.objects = object.objects ?? 0;
     message.bytes = object.bytes ?? 0;
     message.keys = object.keys?.map((e) => e) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -1497,7 +1541,10 @@ export const JobsService = {
       Buffer.from(JobsRequeueDeadLetterResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): JobsRequeueDeadLetterResponse => JobsRequeueDeadLetterResponse.decode(value),
   },
-  /** Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. */
+  /**
+   * Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. Each call looks through a part of the store:
+   * the whole takes one for each page.
+   */
   collectGarbage: {
     path: "/percept.v1.Jobs/CollectGarbage" as const,
     requestStream: false as const,
@@ -1524,7 +1571,10 @@ export interface JobsServer extends UntypedServiceImplementation {
   listDeadLetters: handleUnaryCall<JobsListDeadLettersRequest, JobsListDeadLettersResponse>;
   /** Queues a dead letter's work again. NOT_FOUND when there is no such letter. */
   requeueDeadLetter: handleUnaryCall<JobsRequeueDeadLetterRequest, JobsRequeueDeadLetterResponse>;
-  /** Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. */
+  /**
+   * Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. Each call looks through a part of the store:
+   * the whole takes one for each page.
+   */
   collectGarbage: handleUnaryCall<JobsCollectGarbageRequest, JobsCollectGarbageResponse>;
 }
 
@@ -1616,7 +1666,10 @@ export interface JobsClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: JobsRequeueDeadLetterResponse) => void,
   ): ClientUnaryCall;
-  /** Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. */
+  /**
+   * Removes what ended and abandoned jobs left in the store; nothing that a job or its result refers to. Each call looks through a part of the store:
+   * the whole takes one for each page.
+   */
   collectGarbage(
     request: JobsCollectGarbageRequest,
     callback: (error: ServiceError | null, response: JobsCollectGarbageResponse) => void,
