@@ -6,6 +6,7 @@ import {
   type AttackSubmitRequest,
   type AttackSubmitResponse,
   type AttackSummary,
+  type ImageSource,
   type JobResult,
   type JobSpec,
   rpcError,
@@ -66,6 +67,8 @@ export class AttackJobs {
         'spec.images.inline',
         'inline images are for Targeted and Untargeted; a job takes samples or noise',
       );
+      if (spec.images?.source?.$case === 'noise')
+        violations.integer(spec.images.source.value.count, 'spec.images.noise.count', 1, jobImages);
     }
     violations.throwIfAny();
     const checked = spec as AttackSpec;
@@ -231,15 +234,12 @@ function shardKey(job: string, first: number): string {
 }
 
 function shardAsked(spec: AttackSpec, first: number, count: number): AttackAsked {
-  const source = spec.images?.source;
   const targets = spec.goal?.$case === 'targeted' ? spec.goal.value.targets : [];
   const shardTargets = targets.length > 1 ? targets.slice(first, first + count) : targets;
   return {
     model: spec.model,
-    images:
-      source?.$case === 'samples'
-        ? { source: { $case: 'samples', value: narrow(source.value, first, count) } }
-        : spec.images,
+    images: narrowSource(spec.images, first, count),
+    firstOfNoise: first,
     goal:
       spec.goal?.$case === 'untargeted'
         ? { kind: 'untargeted', labelsFrom: spec.goal.value.labelsFrom }
@@ -248,6 +248,13 @@ function shardAsked(spec: AttackSpec, first: number, count: number): AttackAsked
     omitImages: false,
     includeOriginals: false,
   };
+}
+
+function narrowSource(images: ImageSource | undefined, first: number, count: number): ImageSource | undefined {
+  const source = images?.source;
+  if (source?.$case === 'samples') return { source: { $case: 'samples', value: narrow(source.value, first, count) } };
+  if (source?.$case === 'noise') return { source: { $case: 'noise', value: { ...source.value, count } } };
+  return images;
 }
 
 function narrow<Selection extends { indices: number[]; first: number; count: number }>(

@@ -1,8 +1,9 @@
-import { inversionStarts, type Violation } from '@percept/attacks';
+import type { Violation } from '@percept/attacks';
 import { type CallOptions, decodeImages, type ImageSource } from '@percept/contracts';
 import type { DatasetGateway } from '@percept/gateways';
 import type { Store } from '@percept/store';
 import type { ModelInput } from './attacked-model.js';
+import { noiseImages } from './noise-images.js';
 import { readStoredImages } from './stored-images.js';
 
 /** Where images come from that are not in the request. */
@@ -19,6 +20,14 @@ export interface ResolvedImages {
   readonly labels: Int32Array | undefined;
   /** Keys of the images' random numbers. */
   readonly sampleIds: Int32Array;
+}
+
+/** Which images of a source. */
+export interface ImageRange {
+  /** The most there may be. Default `imagesPerCall`. */
+  readonly limit?: number;
+  /** Number of the first noise image. Default 0. */
+  readonly firstOfNoise?: number;
 }
 
 /** The most images one call takes. */
@@ -45,7 +54,7 @@ export async function resolveImages(
   { shape, normalisation }: ModelInput,
   { datasets, store }: ImageSources,
   options: CallOptions,
-  limit: number = imagesPerCall,
+  { limit = imagesPerCall, firstOfNoise = 0 }: ImageRange = {},
 ): Promise<ResolvedImages> {
   switch (source?.source?.$case) {
     case 'inline': {
@@ -82,10 +91,9 @@ export async function resolveImages(
     case 'noise': {
       const { count, seed } = source.source.value;
       requireCount(count, limit, 'images.noise.count');
-      const sampleIds = ordinals(count);
+      const sampleIds = ordinals(count).map((id) => firstOfNoise + id);
       if (normalisation === undefined) return refuse('images.noise', 'needs a model whose normalisation is known');
-      const { mean, std } = normalisation;
-      return { images: inversionStarts(sampleIds, shape, mean, std, seed), labels: undefined, sampleIds };
+      return { images: await noiseImages(sampleIds, shape, normalisation, seed), labels: undefined, sampleIds };
     }
     default:
       return refuse('images', 'must be given: inline images, samples of a data set, or noise');

@@ -9,7 +9,7 @@ import {
 import { askedAttack } from '@percept/messages';
 import { Violations } from '@percept/platform';
 import { type AttackedModel, blackBoxMethods, fetchAttackedModel, type ModelSources } from './attacked-model.js';
-import { type ImageSources, type ResolvedImages, resolveImages } from './resolve-images.js';
+import { type ImageSources, imagesPerCall, type ResolvedImages, resolveImages } from './resolve-images.js';
 import type { AskedGoal } from './tasks.js';
 
 /** What targeted and untargeted calls have in common. */
@@ -22,6 +22,8 @@ export interface AttackAsked {
   readonly options: AttackOptions | undefined;
   readonly omitImages: boolean;
   readonly includeOriginals: boolean;
+  /** Number of the first noise image. Default 0. */
+  readonly firstOfNoise?: number;
 }
 
 /** Where an attack's inputs come from. */
@@ -46,7 +48,7 @@ export async function prepareAttack(
   asked: AttackAsked,
   sources: AttackSources,
   call: CallOptions,
-  imageLimit?: number,
+  imageLimit: number = imagesPerCall,
 ): Promise<PreparedAttack> {
   const violations = new Violations();
   const described = askedAttack(asked.options, asked.images?.source?.$case === 'noise');
@@ -68,7 +70,8 @@ export async function prepareAttack(
   const attacked = await fetchAttackedModel(asked.model, sources, call);
   let resolved: ResolvedImages;
   try {
-    resolved = await resolveImages(asked.images, attacked, sources, call, imageLimit);
+    const range = { limit: imageLimit, firstOfNoise: asked.firstOfNoise ?? 0 };
+    resolved = await resolveImages(asked.images, attacked, sources, call, range);
   } catch (error) {
     violations.collect(() => {
       throw error;

@@ -188,6 +188,20 @@ export const refusedCalls: readonly RefusedCall[] = [
       }),
   },
   {
+    name: 'an attack job on more noise than a job takes',
+    code: 'INVALID_ARGUMENT',
+    fields: ['spec.images.noise.count'],
+    call: (client) =>
+      client.attack.submit({
+        requestId: '',
+        spec: AttackSpec.fromPartial({
+          model,
+          images: { source: { $case: 'noise', value: { count: 100_001, seed: 0 } } },
+          goal: { $case: 'targeted', value: { targets: [3] } },
+        }),
+      }),
+  },
+  {
     name: 'labels of a source that is none',
     code: 'INVALID_ARGUMENT',
     fields: ['labels_from'],

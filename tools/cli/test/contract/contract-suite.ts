@@ -349,6 +349,30 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
       expect(ended.result?.result?.$case).toBe('attack');
     });
 
+    it('attack as a job the noise images that one call attacks, in shards', async () => {
+      const noise = { source: { $case: 'noise' as const, value: { count: 203, seed: 6 } } };
+      const model = { reference: { $case: 'registered' as const, value: suiteModel } };
+      const options = AttackOptions.fromPartial({ steps: 1 });
+      const goal = { $case: 'targeted' as const, value: { targets: [1] } };
+      const spec = AttackSpec.fromPartial({ model, images: noise, goal, options });
+      const { job } = await client.attack.submit({ requestId: '', spec });
+      const id = job?.id ?? '';
+      await followJob(client.jobs('attack'), id, 'attack', new ProgressDisplay(), AbortSignal.timeout(60_000));
+      const inShards: Uint8Array[] = [];
+      for await (const { result } of client.attack.getResult({ jobId: id, first: 0, count: 0, omitImages: false }))
+        inShards.push(result?.images?.data ?? new Uint8Array());
+      expect(inShards).toHaveLength(2);
+      const { result } = await client.attack.targeted({
+        model,
+        images: noise,
+        targets: [1],
+        options,
+        omitImages: false,
+        includeOriginals: false,
+      });
+      expect(Buffer.concat(inShards).equals(result?.images?.data ?? new Uint8Array())).toBe(true);
+    });
+
     it('measure smoothness and recognizability as jobs, and compare reports sample by sample', async () => {
       const train = TrainingSpec.fromPartial({
         recipe: 'standard',
