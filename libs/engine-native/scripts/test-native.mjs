@@ -1,4 +1,4 @@
-// Builds the C++ tests of the convolution kernels and runs them: plain, with the address and undefined-behaviour sanitizers and, on a CPU
+// Builds the C++ tests of the convolution kernels and of whole networks and runs them: plain, with the address and undefined-behaviour sanitizers and, on a CPU
 // without AVX-512, with the AVX-512 kernels emulated.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -22,23 +22,26 @@ function emulatedBuilds() {
   return [];
 }
 
+const programs = ['conv_test', 'network_test'];
 let passed = 0;
 let failed = 0;
 for (const [name, flags] of [['plain', []], ['sanitized', ['-DSANITIZE=ON']], ...emulatedBuilds()]) {
   const folder = path.join(build, `conv-test-${name.replaceAll(' ', '-')}`);
   const steps = [
     ['cmake', ['-S', source, '-B', folder, '-DCMAKE_BUILD_TYPE=Release', ...flags]],
-    ['cmake', ['--build', folder, '--target', 'conv_test', '--parallel', '2']],
+    ['cmake', ['--build', folder, '--target', ...programs, '--parallel', '2']],
   ];
   if (!steps.every(([program, args]) => run(program, args).status === 0)) {
     failed++;
     continue;
   }
-  const { status, stdout } = run(path.join(folder, 'conv_test'), []);
-  const [, p = '0', f = '0'] = /(\d+) passed, (\d+) failed/.exec(stdout) ?? [];
-  console.log(`${name}: ${p} passed, ${f} failed`);
-  passed += Number(p);
-  failed += Number(f) + (status !== 0 && Number(f) === 0 ? 1 : 0);
+  for (const program of programs) {
+    const { status, stdout } = run(path.join(folder, program), []);
+    const [, p = '0', f = '0'] = /(\d+) passed, (\d+) failed/.exec(stdout) ?? [];
+    console.log(`${program}, ${name}: ${p} passed, ${f} failed`);
+    passed += Number(p);
+    failed += Number(f) + (status !== 0 && Number(f) === 0 ? 1 : 0);
+  }
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

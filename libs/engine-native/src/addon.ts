@@ -180,6 +180,26 @@ export interface Addon {
   blockInferenceInputGrad(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
   blockTrain(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
   blockTrainGrad(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
+  /** A whole residual network in inference mode. The order of sizes, versions and tensors stands in network-bindings.cpp. */
+  networkLogits(
+    sizes: Int32Array,
+    epsilon: number,
+    versions: Float64Array,
+    tensors: readonly Float32Array[],
+    images: Float32Array,
+    activations: Float32Array | null,
+    logits: Float32Array,
+  ): void;
+  /** From the activations that `networkLogits` kept. */
+  networkInputGrad(
+    sizes: Int32Array,
+    epsilon: number,
+    versions: Float64Array,
+    tensors: readonly Float32Array[],
+    activations: Float32Array,
+    dLogits: Float32Array,
+    dImages: Float32Array,
+  ): void;
 }
 
 let loaded: Addon | undefined;

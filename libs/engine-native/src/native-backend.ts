@@ -13,6 +13,8 @@ interface TensorRecord {
   pooled?: true;
   /** An intermediate result that the gradient of this tensor's kernel wants again; lives as long as the values. */
   companion?: Float32Array;
+  /** Names the values as they are now: no other values ever have the same one. Absent until somebody asks. */
+  version?: number;
 }
 
 /** A fresh tensor and the array to write its values into, all of them. */
@@ -29,6 +31,7 @@ export interface Output {
 export class NativeBackend extends MathBackendCPU {
   readonly addon: Addon;
   readonly #pool: BufferPool;
+  #lastVersion = 0;
 
   constructor(addon: Addon) {
     super();
@@ -85,6 +88,7 @@ export class NativeBackend extends MathBackendCPU {
   exclusiveFloats(info: TensorInfo): Float32Array | undefined {
     const record = this.#record(info.dataId);
     if (record.refCount !== 1) return undefined;
+    delete record.version;
     if (!record.pooled) {
       const copy = this.#pool.take((record.values as Float32Array).length);
       copy.set(record.values as Float32Array);
@@ -92,6 +96,13 @@ export class NativeBackend extends MathBackendCPU {
       record.pooled = true;
     }
     return record.values as Float32Array;
+  }
+
+  /** A number that a tensor's values have, and no others ever: what was made of them may be kept under it. */
+  version(info: TensorInfo): number {
+    const record = this.#record(info.dataId);
+    record.version ??= ++this.#lastVersion;
+    return record.version;
   }
 
   override write(values: backend_util.BackendValues, _shape: number[], dtype: DataType): DataId {

@@ -12,6 +12,7 @@ import { elementwiseKernels } from './kernels/elementwise.js';
 import { fusedKernels } from './kernels/fused.js';
 import { matmulKernels } from './kernels/matmul.js';
 import { backendName } from './kernels/native-kernel.js';
+import { networkKernels } from './kernels/network.js';
 import { reductionKernels } from './kernels/reductions.js';
 import { viewKernels } from './kernels/views.js';
 import { NativeBackend } from './native-backend.js';
@@ -38,7 +39,7 @@ function allNativeKernels(addon: Addon): KernelConfig[] {
     ...convolutionKernels,
     ...fusedKernels,
     // Made of our own convolutions, which are the fastest ones only where there are vector instructions.
-    ...(addon.path === 'portable' ? [] : blockKernels),
+    ...(addon.path === 'portable' ? [] : [...blockKernels, ...networkKernels]),
   ].map((make) => make());
 }
 

@@ -1,13 +1,13 @@
 import {
-  batchNormReluInference,
   batchNormReluTrain,
   conv2d,
   dense,
   globalMeanPool,
   type HostTensor,
   moveAverages,
-  preActivationBlockInference,
   preActivationBlockTrain,
+  type ResidualNetwork,
+  residualNetworkInference,
   uniformArray,
 } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
@@ -34,9 +34,6 @@ export class WeightsMismatchError extends Error {
   }
 }
 
-/** How batch normalisation works in a forward pass. */
-type Mode = { readonly kind: 'inference' } | { readonly kind: 'training'; readonly statistics: 'update' | 'keep' };
-
 /**
  * The pre-activation ResNet of He et al. (2016) as the paper's code has it: stem without normalisation, blocks whose shortcut takes the raw
  * input, a final batch norm and relu, mean pooling, a linear layer. Normalisation of the input is inside, so all geometry is in pixels.
@@ -51,6 +48,7 @@ export class PreActResNet implements Classifier {
   readonly #blocks: readonly BlockLayout[];
   readonly #pixelScale: tf.Tensor1D;
   readonly #pixelShift: tf.Tensor1D;
+  readonly #inference: ResidualNetwork;
 
   private constructor(spec: ModelSpec, value: (entry: ParameterEntry) => Float32Array) {
     const violations = validateModelSpec(spec);
@@ -68,6 +66,7 @@ export class PreActResNet implements Classifier {
     this.statistics = statistics;
     this.#pixelScale = tf.keep(tf.tensor1d(spec.std.map((std) => 1 / std)));
     this.#pixelShift = tf.keep(tf.tensor1d(spec.mean.map((mean, channel) => -mean / (spec.std[channel] as number))));
+    this.#inference = this.#inferenceNetwork();
   }
 
   /** A model with PyTorch's initial weights, a pure function of spec and seed: U(-1/sqrt(fan in), 1/sqrt(fan in)); gamma 1, beta 0. */
@@ -132,12 +131,18 @@ export class PreActResNet implements Classifier {
   }
 
   logits(images: tf.Tensor4D): tf.Tensor2D {
-    return this.#forward(images, { kind: 'inference' });
+    return tf.tidy(() => residualNetworkInference(images, this.#inference));
   }
 
   /** Logits in training mode, normalised by the batch's own statistics, with or without moving the running ones. */
   logitsTraining(images: tf.Tensor4D, statistics: 'update' | 'keep'): tf.Tensor2D {
-    return this.#forward(images, { kind: 'training', statistics });
+    return tf.tidy(() => {
+      const pixels = tf.add(tf.mul(images, this.#pixelScale), this.#pixelShift) as tf.Tensor4D;
+      let x = conv2d(pixels, this.#filter('conv1'), 1, 1);
+      for (const block of this.#blocks) x = this.#block(x, block, statistics);
+      const features = globalMeanPool(this.#normaliseRelu(x, 'bn', statistics));
+      return dense(features, this.#variable('linear.weight') as tf.Tensor as tf.Tensor2D, this.#vector('linear.bias'));
+    });
   }
 
   /** Copies of all weights in PyTorch's names and layouts. */
@@ -157,17 +162,30 @@ export class PreActResNet implements Classifier {
     this.#pixelShift.dispose();
   }
 
-  #forward(images: tf.Tensor4D, mode: Mode): tf.Tensor2D {
-    return tf.tidy(() => {
-      const pixels = tf.add(tf.mul(images, this.#pixelScale), this.#pixelShift) as tf.Tensor4D;
-      let x = conv2d(pixels, this.#filter('conv1'), 1, 1);
-      for (const block of this.#blocks) x = this.#block(x, block, mode);
-      const features = globalMeanPool(this.#normaliseRelu(x, 'bn', mode));
-      return dense(features, this.#variable('linear.weight') as tf.Tensor as tf.Tensor2D, this.#vector('linear.bias'));
-    });
+  #inferenceNetwork(): ResidualNetwork {
+    const norm = (name: string): string[] =>
+      ['weight', 'bias', 'running_mean', 'running_var'].map((part) => `${name}.${part}`);
+    const names = [
+      'conv1.weight',
+      ...this.#blocks.flatMap(({ name, projection }) => [
+        ...norm(`${name}.bn1`),
+        `${name}.conv1.weight`,
+        ...norm(`${name}.bn2`),
+        `${name}.conv2.weight`,
+        ...(projection ? [`${name}.shortcut.weight`] : []),
+      ]),
+      ...norm('bn'),
+      'linear.weight',
+      'linear.bias',
+    ];
+    return {
+      tensors: [this.#pixelScale, this.#pixelShift, ...names.map((name) => this.#variable(name) as tf.Tensor)],
+      blocks: this.#blocks.map(({ stride, projection }) => ({ stride, projects: projection })),
+      epsilon: batchNormEpsilon,
+    };
   }
 
-  #block(x: tf.Tensor4D, { name, stride, projection }: BlockLayout, mode: Mode): tf.Tensor4D {
+  #block(x: tf.Tensor4D, { name, stride, projection }: BlockLayout, statistics: 'update' | 'keep'): tf.Tensor4D {
     const weights = {
       gamma1: this.#vector(`${name}.bn1.weight`),
       beta1: this.#vector(`${name}.bn1.bias`),
@@ -177,31 +195,18 @@ export class PreActResNet implements Classifier {
       filter2: this.#filter(`${name}.conv2`),
       ...(projection ? { shortcut: this.#filter(`${name}.shortcut`) } : {}),
     };
-    if (mode.kind === 'inference') {
-      const statistics = {
-        mean1: this.#vector(`${name}.bn1.running_mean`),
-        variance1: this.#vector(`${name}.bn1.running_var`),
-        mean2: this.#vector(`${name}.bn2.running_mean`),
-        variance2: this.#vector(`${name}.bn2.running_var`),
-      };
-      return preActivationBlockInference(x, weights, statistics, stride, batchNormEpsilon);
-    }
     const block = preActivationBlockTrain(x, weights, stride, batchNormEpsilon);
-    if (mode.statistics === 'update') {
+    if (statistics === 'update') {
       this.#moveStatistics(`${name}.bn1`, block.mean1, block.variance1, valuesPerChannel(x));
       this.#moveStatistics(`${name}.bn2`, block.mean2, block.variance2, valuesPerChannel(block.output));
     }
     return block.output;
   }
 
-  #normaliseRelu(x: tf.Tensor4D, name: string, mode: Mode): tf.Tensor4D {
+  #normaliseRelu(x: tf.Tensor4D, name: string, statistics: 'update' | 'keep'): tf.Tensor4D {
     const [gamma, beta] = [this.#vector(`${name}.weight`), this.#vector(`${name}.bias`)];
-    if (mode.kind === 'inference') {
-      const [mean, variance] = [this.#vector(`${name}.running_mean`), this.#vector(`${name}.running_var`)];
-      return batchNormReluInference(x, gamma, beta, mean, variance, batchNormEpsilon);
-    }
     const { output, mean, variance } = batchNormReluTrain(x, gamma, beta, batchNormEpsilon);
-    if (mode.statistics === 'update') this.#moveStatistics(name, mean, variance, valuesPerChannel(x));
+    if (statistics === 'update') this.#moveStatistics(name, mean, variance, valuesPerChannel(x));
     return output;
   }
 

@@ -3,6 +3,7 @@ import { batchNormGradients } from './batch-norm-gradients.js';
 import { crossEntropyGradients } from './cross-entropy-gradients.js';
 import { type GradientTable, hasKernel, runKernel } from './kernel-call.js';
 import { preActivationBlockGradients } from './pre-activation-block-gradients.js';
+import { residualNetworkGradient } from './residual-network-gradients.js';
 
 /** Gradient of an element-wise function whose derivative is computed from its input, so that it can be differentiated again. */
 function fromInput(kernelName: string, inputName: string, derivative: (x: tf.Tensor) => tf.Tensor): tf.GradConfig {
@@ -221,6 +222,7 @@ const corrected: readonly tf.GradConfig[] = [
   ...batchNormGradients,
   ...crossEntropyGradients,
   ...preActivationBlockGradients,
+  residualNetworkGradient,
 ];
 
 interface ConvolutionAttributes {

@@ -1,4 +1,5 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { gradientBy } from './gradient-by.js';
 import { type GradientTable, runKernel, runKernelForAll } from './kernel-call.js';
 import { type BlockStatistics, type BlockWeights, composedBlockInference } from './pre-activation-block.js';
 
@@ -25,18 +26,6 @@ function inference(parts: Named, { stride, epsilon }: BlockAttributes): tf.Tenso
   return composedBlockInference(x, rest, rest, stride, epsilon);
 }
 
-/** The gradient of <compute(parts), u> with respect to one of the parts, through compute's own operations. */
-function gradientBy(compute: (parts: Named) => tf.Tensor, parts: Named, name: string, u: tf.Tensor): tf.Tensor {
-  const { state } = tf.engine();
-  // At depth 0 TF.js would take the tape of the gradient that is being computed around this one for its own, and throw it away.
-  state.gradientDepth++;
-  try {
-    return tf.grad((part: tf.Tensor) => compute({ ...parts, [name]: part }))(parts[name] as tf.Tensor, u);
-  } finally {
-    state.gradientDepth--;
-  }
-}
-
 /** A gradient table with one entry per name. */
 function tableOf(names: readonly string[], gradient: (name: string) => tf.Tensor): GradientTable {
   return Object.fromEntries(names.map((name) => [name, () => gradient(name)]));
@@ -60,7 +49,9 @@ function inferenceGradient(block: string, inputs: readonly string[]): tf.GradCon
       const y = tensors[names.length] as tf.Tensor;
       const options = attributesOf(attrs);
       return {
-        ...tableOf(names, (name) => gradientBy((at) => inference(at, options), parts, name, dy)),
+        ...tableOf(names, (name) =>
+          gradientBy((part) => inference({ ...parts, [name]: part }, options), parts[name] as tf.Tensor, dy),
+        ),
         x: () => runKernel(`${block}InferenceInputGrad`, { dy, y, ...parts }, options),
       };
     },

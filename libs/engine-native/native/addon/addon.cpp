@@ -115,6 +115,7 @@ napi_value initialise(napi_env env, napi_value exports) {
     setAll(env, exports, normalisationBindings, normalisationBindingCount);
     setAll(env, exports, convolutionBindings, convolutionBindingCount);
     setAll(env, exports, blockBindings, blockBindingCount);
+    setAll(env, exports, networkBindings, networkBindingCount);
     return exports;
   });
 }

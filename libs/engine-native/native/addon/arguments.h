@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace percept {
 
@@ -89,6 +90,27 @@ class Arguments {
     return {static_cast<const int32_t*>(array.data), array.length};
   }
 
+  /** A float64 array of exactly `length` elements. */
+  const double* doubles(size_t index, size_t length) const {
+    const Array array = typed(index, napi_float64_array);
+    if (array.length != length) fail(index, "must hold " + std::to_string(length) + " numbers");
+    return static_cast<const double*>(array.data);
+  }
+
+  /** The float arrays in a JavaScript array. */
+  std::vector<Floats> floatLists(size_t index) const {
+    uint32_t count;
+    check(index, napi_get_array_length(env_, at(index), &count));
+    std::vector<Floats> lists(count);
+    for (uint32_t i = 0; i < count; i++) {
+      napi_value element;
+      check(index, napi_get_element(env_, at(index), i, &element));
+      const Array array = typedValue(index, element, napi_float32_array);
+      lists[i] = {static_cast<float*>(array.data), array.length};
+    }
+    return lists;
+  }
+
   [[noreturn]] static void fail(size_t index, const std::string& what) {
     throw std::invalid_argument("argument " + std::to_string(index) + " " + what);
   }
@@ -104,10 +126,12 @@ class Arguments {
     return values_[index];
   }
 
-  Array typed(size_t index, napi_typedarray_type wanted) const {
+  Array typed(size_t index, napi_typedarray_type wanted) const { return typedValue(index, at(index), wanted); }
+
+  Array typedValue(size_t index, napi_value value, napi_typedarray_type wanted) const {
     napi_typedarray_type type;
     Array array{};
-    check(index, napi_get_typedarray_info(env_, at(index), &type, &array.length, &array.data, nullptr, nullptr));
+    check(index, napi_get_typedarray_info(env_, value, &type, &array.length, &array.data, nullptr, nullptr));
     if (type != wanted) fail(index, "is a typed array of another type");
     return array;
   }

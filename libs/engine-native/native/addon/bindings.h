@@ -23,5 +23,7 @@ extern const NamedBinding convolutionBindings[];
 extern const size_t convolutionBindingCount;
 extern const NamedBinding blockBindings[];
 extern const size_t blockBindingCount;
+extern const NamedBinding networkBindings[];
+extern const size_t networkBindingCount;
 
 }  // namespace percept

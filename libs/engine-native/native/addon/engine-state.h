@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "conv.h"
+#include "network.h"
 #include "onednn-convolution.h"
 
 namespace percept {
@@ -12,6 +13,7 @@ struct EngineState {
   int threads = 1;
   OneDnnConvolution oneDnn;
   conv::Workspace workspace;
+  NetworkMemory network;
   /** Per-channel scratch of the batch-norm kernels. */
   std::vector<float> vectors;
   std::vector<double> wideVectors;

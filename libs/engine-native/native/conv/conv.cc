@@ -146,6 +146,30 @@ bool supported(const Conv2dShape& s) {
          static_cast<double>(s.batch) * s.out_h * s.out_w < limit;
 }
 
+void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedFilter& packed,
+          uint64_t version, Workspace& workspace, int threads) {
+  workspace.reset();
+  Options options;
+  options.packed = &packed;
+  options.version = version;
+  const bool backward = direction == Direction::backward_input;
+#ifdef PERCEPT_CONV_X86
+  if (uses_winograd(shape, direction)) {
+    const WinogradKernels& kernels = winograd_kernels();
+    const WinogradProblem problem =
+        backward ? winograd_backward_input_problem(shape) : winograd_forward_problem(shape);
+    packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
+               [&](float* out) { kernels.pack(problem, w, out, at_least_one(threads)); });
+    return;
+  }
+#endif
+  const DirectKernels& kernels = direct_kernels();
+  const GatherPlan plan =
+      backward ? plan_backward_input(shape, workspace) : plan_forward(shape, workspace);
+  packed_for(shape, direction, kernels.packed_floats(plan), workspace, options,
+             [&](float* out) { kernels.pack(plan, w, out, at_least_one(threads)); });
+}
+
 void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
              Workspace& workspace, const Options& options) {
   workspace.reset();

@@ -95,6 +95,11 @@ void backward_input(const Conv2dShape& shape, const float* dy, const float* w, f
 void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, float* dw,
                      Workspace& workspace, const Options& options);
 
+// Brings `packed` up to date for forward or backward_input calls with this shape (of any batch) and
+// version, which then only read it: calls on several threads may share it.
+void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedFilter& packed,
+          uint64_t version, Workspace& workspace, int threads);
+
 inline void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
                     Workspace& workspace, int threads) {
   Options options;
