@@ -6,4 +6,5 @@ export {
   describeAttack,
   describeOptions,
 } from './attack-options.js';
+export { contractField } from './contract-field.js';
 export { modelSpecOf, modelWeightsOf } from './model-weights.js';

@@ -6,7 +6,7 @@ import {
   LabelSource,
   type ModelReference,
 } from '@percept/contracts';
-import { askedAttack } from '@percept/messages';
+import { askedAttack, contractField } from '@percept/messages';
 import { Violations } from '@percept/platform';
 import { type AttackedModel, blackBoxMethods, fetchAttackedModel, type ModelSources } from './attacked-model.js';
 import { type ImageSources, imagesPerCall, type ResolvedImages, resolveImages } from './resolve-images.js';
@@ -131,14 +131,4 @@ function goalOf(
 
 function untargeted(labels: Int32Array): Goal {
   return { kind: 'untargeted', labels };
-}
-
-/** The domain's field names as the contract spells them. */
-function contractField(field: string): string {
-  return field
-    .replace(/^options\.step\.size$/, 'options.step')
-    .replace(/^options\.step\.kind$/, 'options.relative_step')
-    .replace(/^labels\b/, 'images.inline.labels')
-    .replace(/^sampleIds\b/, 'images.inline.sample_ids')
-    .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,3 +1,4 @@
+import { type Goal, resolveAttackPlan, validatePlanOptions } from '@percept/attacks';
 import type {
   AttackOptions,
   EvaluationSubmitRequest,
@@ -8,7 +9,7 @@ import type {
   ReportSpec,
 } from '@percept/contracts';
 import { rpcError } from '@percept/contracts';
-import { askedAttack, askedOptions } from '@percept/messages';
+import { type AskedAttack, type AskedOptions, askedAttack, askedOptions, contractField } from '@percept/messages';
 import { Violations } from '@percept/platform';
 
 /** The most models of one report. */
@@ -79,16 +80,13 @@ function checkReport(spec: ReportSpec, violations: Violations): void {
   for (const [i, { model, displayName }] of spec.models.entries()) {
     checkModel(model, `report.models[${i}].model`, violations);
     const name = displayName || (model?.reference?.$case === 'registered' ? model.reference.value : '');
-    violations.check(!names.has(name), `report.models[${i}].display_name`, `"${name}" occurs twice`);
+    const field = `report.models[${i}].${displayName ? 'display_name' : 'model'}`;
+    violations.check(!names.has(name), field, `"${name}" occurs twice`);
     names.add(name);
   }
   violations.check(spec.samples !== undefined, 'report.samples', 'must be given');
   checkSettings(spec.profile, 'report.profile', violations);
-  const inversion = askedOptions(spec.figures?.inversion, true);
-  if (inversion.kind === 'violations') {
-    for (const { field, description } of inversion.violations)
-      violations.add(`report.figures.inversion.${field}`, description);
-  }
+  checkAttack(askedOptions(spec.figures?.inversion, true), 'targeted', 'report.figures.inversion', violations);
   for (const [i, budget] of (spec.figures?.budgets ?? []).entries()) {
     violations.check(
       budget >= 0 && budget < Number.POSITIVE_INFINITY,
@@ -137,11 +135,7 @@ function checkJudging(
 ): void {
   violations.check(judges.length <= mostJudges, `${path}.judges`, `at most ${mostJudges}, got ${judges.length}`);
   for (const [i, judge] of judges.entries()) checkModel(judge, `${path}.judges[${i}]`, violations);
-  const asked = askedOptions(attack, true);
-  if (asked.kind === 'violations') {
-    for (const { field, description } of asked.violations)
-      violations.add(`${path}.${attackPrefix}attack.${field}`, description);
-  }
+  checkAttack(askedOptions(attack, true), 'targeted', `${path}.${attackPrefix}attack`, violations);
   if (bootstrapSamples !== undefined) violations.integer(bootstrapSamples, `${path}.bootstrap_samples`, 100, 100_000);
 }
 
@@ -182,9 +176,24 @@ function checkSettings(settings: ProfileSettings | undefined, field: string, vio
         : `budgets must be finite and strictly ascending, got ${epsilon}`,
     );
   }
-  const attack = askedAttack(settings?.attack, false);
-  if (attack.kind === 'violations') {
-    for (const { field: path, description } of attack.violations)
-      violations.add(`${field}.attack.${path}`, description);
-  }
+  checkAttack(askedAttack(settings?.attack, false), 'untargeted', `${field}.attack`, violations);
+}
+
+/** The settings of an attack at `path`, as far as they do not depend on the model. */
+function checkAttack(
+  asked: AskedAttack | AskedOptions,
+  kind: Goal['kind'],
+  path: string,
+  violations: Violations,
+): void {
+  const found =
+    asked.kind === 'violations'
+      ? asked.violations
+      : validatePlanOptions(
+          resolveAttackPlan(asked.kind === 'plan' ? asked.plan : { kind: 'pgd', options: asked.options }),
+          kind,
+          Number.POSITIVE_INFINITY,
+        );
+  for (const { field, description } of found)
+    violations.add(contractField(field).replace(/^options/, path), description);
 }

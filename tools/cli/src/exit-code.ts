@@ -13,22 +13,21 @@ export class UsageError extends Error {
   }
 }
 
-/**
- * Lets a command's mistakes be told by its own flags: `flags` says which option sets a field of the request. Other errors pass unchanged.
- */
-export async function namingFlags<Result>(
-  flags: Readonly<Record<string, string>>,
-  work: Promise<Result>,
-): Promise<Result> {
+/** Which option or argument of a command sets a field of its request, and with it the fields below. */
+export type FieldFlags = Readonly<Record<string, string>>;
+
+/** Lets a command's mistakes be told by its own options; the longest path that leads to a field names it. Other errors pass unchanged. */
+export async function namingFlags<Result>(flags: FieldFlags, work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (error) {
     if (!(error instanceof PerceptRpcError) || error.code !== 'INVALID_ARGUMENT' || error.violations.length === 0) {
       throw error;
     }
+    const paths = Object.keys(flags).sort((a, b) => b.length - a.length);
     const named = error.violations.map(({ field, description }) => {
-      const name = Object.keys(flags).find((each) => /^($|[.[])/.test(field.replace(each, '')));
-      return { field: name === undefined ? field : field.replace(name, flags[name] as string), description };
+      const path = paths.find((each) => field.startsWith(each) && /^($|[.[])/.test(field.slice(each.length)));
+      return { field: path === undefined ? field : `${flags[path]}${field.slice(path.length)}`, description };
     });
     throw new UsageError(`the command line is not sound:\n${violationLines(named)}`);
   }

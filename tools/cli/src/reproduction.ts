@@ -9,7 +9,7 @@ import {
   ReportSpec,
   TrainingSpec,
 } from '@percept/contracts';
-import { UsageError } from './exit-code.js';
+import { type FieldFlags, namingFlags, UsageError } from './exit-code.js';
 import { followJob } from './follow-job.js';
 import { OverallProgress } from './overall-progress.js';
 import type { PerceptClient } from './percept-client.js';
@@ -23,6 +23,15 @@ import {
   reportedRecipes,
   reproducedRecipes,
 } from './reproduce-presets.js';
+
+/** Which option of `percept reproduce` sets a field of its requests; all the others follow from the preset. */
+const reproduceFlags: FieldFlags = {
+  spec: '--preset',
+  'spec.seed': '--seed',
+  report: '--preset',
+  'report.seed': '--seed',
+  'report.profile.attack.seed': '--seed',
+};
 
 /** Judges share no initial weights with those they judge. */
 const judgeSeedOffset = 1_000;
@@ -53,13 +62,14 @@ export class Reproduction {
     if (!dataset?.available)
       throw new UsageError(`the data set ${this.#preset.dataset} is not there yet: ${dataset?.source ?? ''}`);
     const report = this.#reportSpec(await this.#trainAll());
-    const { job } = await this.#client.evaluation.submit(
+    const submitted = this.#client.evaluation.submit(
       {
         requestId: this.#requestId('report', ReportSpec.encode(report).finish()),
         evaluation: { $case: 'report', value: report },
       },
       { signal: this.#signal },
     );
+    const { job } = await namingFlags(reproduceFlags, submitted);
     const ended = await this.#follow('evaluation', job as Job, 'report');
     this.#display.finish();
     return await downloadReport(this.#client, ended.id, out, this.#signal);
@@ -113,9 +123,12 @@ export class Reproduction {
       registerAs: `${name}-${part}`,
       ...(teacher ? { teacher: { reference: { $case: 'registered', value: teacher } } } : {}),
     });
-    const { job } = await this.#client.training.submit(
-      { requestId: this.#requestId(part, TrainingSpec.encode(spec).finish()), spec },
-      { signal: this.#signal },
+    const { job } = await namingFlags(
+      reproduceFlags,
+      this.#client.training.submit(
+        { requestId: this.#requestId(part, TrainingSpec.encode(spec).finish()), spec },
+        { signal: this.#signal },
+      ),
     );
     const submitted = job as Job;
     this.#display.update(submitted.id, {

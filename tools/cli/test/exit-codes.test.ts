@@ -84,7 +84,7 @@ describe('the percept command, on bad input', () => {
       'a file that is no checkpoint',
       () => ['models', 'import', 'mine', path.join(folder, 'broken.pt'), '--dataset', 'mnist-5k'],
       2,
-      /chunk: not a readable PyTorch checkpoint/,
+      /the command line is not sound:\n {2}<file>: not a readable PyTorch checkpoint/,
     ],
     [
       'a file that is not there',
@@ -119,7 +119,7 @@ describe('the percept command, on bad input', () => {
       'an endpoint and an attack that needs gradients',
       () => ['attack', 'targeted', '--model', 'm', '--method', 'fab', '--endpoint', '127.0.0.1:1', ...samples],
       2,
-      /options\.method: fab needs gradients/,
+      / {2}--method: fab needs gradients/,
     ],
     [
       'an output without an endpoint',
@@ -133,6 +133,95 @@ describe('the percept command, on bad input', () => {
     expect(answer.said).toMatch(message);
     expect(answer.code).toBe(code);
     expect(answer.said).not.toMatch(/\n\s+at /);
+  });
+
+  describe('refused by the services', () => {
+    beforeAll(async () => {
+      const small = [
+        '--preset',
+        'quickstart',
+        '--width',
+        '2',
+        '--blocks',
+        '1,1,1,1',
+        '--epochs',
+        '1',
+        '--limit',
+        '100',
+      ];
+      const quiet = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+      expect((await percept('train', '--recipe', 'standard', '--name', 'tiny', ...small)).code).toBe(0);
+      quiet.mockRestore();
+    });
+
+    const targeted = ['attack', 'targeted', '--model', 'tiny'];
+    it.each<[string, string[], string[]]>([
+      [
+        'the settings of an attack',
+        [...targeted, ...samples, '--steps', '0', '--restarts', '9999', '--norm', '0.5', '--epsilon', '-1'],
+        ['--epsilon', '--norm', '--restarts', '--steps'],
+      ],
+      ['the settings of another method', [...targeted, ...samples, '--method', 'square', '--keep', 'last'], ['--keep']],
+      ['a method that is none', [...targeted, ...samples, '--method', 'magic'], ['--method']],
+      ['a relative step', [...targeted, ...samples, '--relative-step', '-1'], ['--step or --relative-step']],
+      [
+        'a target that is no class',
+        [...targeted, '--dataset', 'mnist-5k', '--count', '1', '--target', '11'],
+        ['--target'],
+      ],
+      ['too many targets', [...targeted, '--dataset', 'mnist-5k', '--count', '3', '--target', '1,2'], ['--target']],
+      [
+        'samples that are not there',
+        [...targeted, '--dataset', 'mnist-5k', '--indices', '7,99999', '--target', '1'],
+        ['--indices'],
+      ],
+      ['too many samples', [...targeted, '--dataset', 'mnist-5k', '--count', '4000', '--target', '1'], ['--count']],
+      ['too much noise', [...targeted, '--noise', '2000', '--target', '1'], ['--noise']],
+      ['noise without labels', ['attack', 'untargeted', '--model', 'tiny', '--noise', '1'], ['--label']],
+      [
+        'the settings of a report',
+        [
+          'evaluate',
+          'tiny',
+          'tiny',
+          '--grid',
+          '0.1,0.2',
+          '--steps',
+          '0',
+          '--restarts',
+          '0',
+          '--recognizability',
+          '99999',
+          '--inversion-steps',
+          '0',
+        ],
+        ['--grid', '--inversion-steps', '--recognizability', '--restarts', '--steps', '<model>'],
+      ],
+      ['judges of one model', ['evaluate', 'tiny', '--recognizability', '4'], ['--judge']],
+      [
+        'the settings of an import of images',
+        ['data', 'import', 'No Name', import.meta.dirname, '--size', '9999', '--test-fraction', '7'],
+        ['--size', '--test-fraction', '<name>'],
+      ],
+      [
+        'an import of the servers’ own files',
+        ['data', 'import', 'mine', '--server-entry', '../etc'],
+        ['--server-entry'],
+      ],
+      [
+        'the name of an imported model',
+        ['models', 'import', 'No Name', 'FOLDER/broken.pt', '--dataset', 'mnist-5k'],
+        ['<name>'],
+      ],
+      ['a model that is none', ['models', 'show', 'No Name!'], ['<model>']],
+      ['a single report', ['reports', 'compare', 'a', ...Array.from({ length: 17 }, (_, i) => `r${i}`)], ['<id>']],
+    ])('%s are told by the command’s own options and arguments', async (_, args, options) => {
+      const { code, said } = await percept(...args.map((arg) => arg.replace('FOLDER', folder)));
+      expect(said).toMatch(/^percept: the command line is not sound:\n/);
+      const told = said.split('\n').flatMap((line) => /^ {2}(.+?)[:.[]/.exec(line)?.[1] ?? []);
+      expect([...new Set(told)].sort()).toEqual(options);
+      expect(code).toBe(2);
+    });
   });
 
   it('leaves with 0 after work done', async () => {

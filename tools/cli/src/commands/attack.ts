@@ -10,7 +10,8 @@ import {
   type ModelReference,
 } from '@percept/contracts';
 import { type Command, Option } from 'commander';
-import { UsageError } from '../exit-code.js';
+import { attackOptionFlags } from '../attack-option-flags.js';
+import { type FieldFlags, namingFlags, UsageError } from '../exit-code.js';
 import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { acceptPeerNames, underOurNames } from '../peer-vocabulary.js';
 import { readPng, writePng } from '../png-images.js';
@@ -24,6 +25,30 @@ const choices: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   keep: { best: 1, last: 2 },
   projection: { exact: 1, sequential: 2 },
   stepRule: { 'box-aware': 1, plain: 2 },
+};
+
+/** Which option sets a field of the request. */
+const attackFlags: FieldFlags = {
+  model: '--model',
+  'model.remote.endpoint': '--endpoint',
+  'model.remote.version': '--model-version',
+  'model.remote.input': '--input',
+  'model.remote.output': '--output',
+  images: '--image, --dataset or --noise',
+  'images.inline': '--image',
+  'images.inline.labels': '--label',
+  'images.samples': '--dataset',
+  'images.samples.count': '--count',
+  'images.samples.indices': '--indices',
+  'images.noise': '--noise',
+  'images.noise.seed': '--seed',
+  selection: '--dataset',
+  'selection.count': '--count',
+  'selection.first': '--count',
+  'selection.indices': '--indices',
+  targets: '--target',
+  labels_from: '--labels-from',
+  ...attackOptionFlags('options'),
 };
 
 const labelSources: Readonly<Record<string, LabelSource>> = {
@@ -80,7 +105,7 @@ export function addAttack(program: Command): void {
     .action(async (options) => {
       const images = await imagesOf(options);
       await withClient(options, async (client, signal) => {
-        const { result } = await client.attack.targeted(
+        const call = client.attack.targeted(
           {
             model: modelOf(options),
             images,
@@ -91,6 +116,7 @@ export function addAttack(program: Command): void {
           },
           { signal, timeoutMs: 600_000 },
         );
+        const { result } = await namingFlags(attackFlags, call);
         await report(options, result as AttackResult);
       });
     });
@@ -107,7 +133,7 @@ export function addAttack(program: Command): void {
     .action(async (options) => {
       const images = await imagesOf(options);
       await withClient(options, async (client, signal) => {
-        const { result } = await client.attack.untargeted(
+        const call = client.attack.untargeted(
           {
             model: modelOf(options),
             images,
@@ -118,6 +144,7 @@ export function addAttack(program: Command): void {
           },
           { signal, timeoutMs: 600_000 },
         );
+        const { result } = await namingFlags(attackFlags, call);
         await report(options, result as AttackResult);
       });
     });

@@ -2,9 +2,23 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { DatasetFormat, DatasetImportHeader, type DatasetImportRequest, fileChunks } from '@percept/contracts';
 import { type Command, Option } from 'commander';
-import { UsageError } from '../exit-code.js';
+import { type FieldFlags, namingFlags, UsageError } from '../exit-code.js';
 import { parseCount, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { formatTable } from '../table.js';
+
+/** Which option or argument sets a field of an import. */
+const importFlags: FieldFlags = {
+  'header.name': '<name>',
+  'header.format': '--format',
+  'header.source': '<path>',
+  'header.upload': '<path>',
+  chunk: '<path>',
+  'header.download': '--download',
+  'header.server_entry': '--server-entry',
+  'header.image_size': '--size',
+  'header.test_fraction': '--test-fraction',
+  'header.seed': '--seed',
+};
 
 /** `percept data list | show | import`. */
 export function addData(program: Command): void {
@@ -30,7 +44,7 @@ export function addData(program: Command): void {
   withClientOptions(data.command('show <name>').description('describe one data set')).action(
     async (name: string, options) => {
       await withClient(options, async ({ dataset }) => {
-        const { dataset: one } = await dataset.get({ name });
+        const { dataset: one } = await namingFlags({ name: '<name>' }, dataset.get({ name }));
         print(options, one, () => JSON.stringify(one, null, 2));
       });
     },
@@ -71,7 +85,8 @@ export function addData(program: Command): void {
           for (const value of fileChunks(file, bytes)) yield { part: { $case: 'chunk', value } };
       };
       await withClient(options, async ({ dataset }, signal) => {
-        const { dataset: one } = await dataset.import(parts(), { signal, timeoutMs: 600_000 });
+        const imported = dataset.import(parts(), { signal, timeoutMs: 600_000 });
+        const { dataset: one } = await namingFlags(importFlags, imported);
         print(
           options,
           one,

@@ -1,6 +1,7 @@
 import { AttackOptions, DatasetSelection, ProfileSettings, ProfileStrategy, ReportSpec } from '@percept/contracts';
 import type { Command } from 'commander';
-import { UsageError } from '../exit-code.js';
+import { attackOptionFlags } from '../attack-option-flags.js';
+import { type FieldFlags, namingFlags, UsageError } from '../exit-code.js';
 import { followJob } from '../follow-job.js';
 import { parseCount, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { ProgressDisplay } from '../progress-display.js';
@@ -11,6 +12,21 @@ const strategies = {
   ascending: ProfileStrategy.ASCENDING,
   bisect: ProfileStrategy.BISECT,
 } as const;
+
+/** Which option or argument sets a field of the request. */
+const evaluateFlags: FieldFlags = {
+  'report.models': '<model>',
+  'report.samples': '--dataset',
+  'report.samples.count': '--count',
+  'report.profile.grid': '--grid',
+  'report.profile.strategy': '--strategy',
+  ...attackOptionFlags('report.profile.attack'),
+  'report.figures.inversion.steps': '--inversion-steps',
+  'report.smoothness_samples': '--smoothness',
+  'report.recognizability_samples': '--recognizability',
+  'report.judges': '--judge',
+  'report.seed': '--seed',
+};
 
 /** `percept evaluate`: measures models and writes their report. */
 export function addEvaluate(program: Command): void {
@@ -66,7 +82,10 @@ export function addEvaluate(program: Command): void {
         seed: options.seed,
       });
       await withClient(options, async (client, signal) => {
-        const { job } = await client.evaluation.submit({ requestId: '', evaluation: { $case: 'report', value: spec } });
+        const { job } = await namingFlags(
+          evaluateFlags,
+          client.evaluation.submit({ requestId: '', evaluation: { $case: 'report', value: spec } }),
+        );
         const display = new ProgressDisplay();
         const ended = await followJob(client.jobs('evaluation'), job?.id ?? '', 'report', display, signal).finally(() =>
           display.finish(),

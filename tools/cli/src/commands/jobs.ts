@@ -7,6 +7,7 @@ import {
   type ServiceCalls,
 } from '@percept/contracts';
 import type { Command } from 'commander';
+import { namingFlags } from '../exit-code.js';
 import { followJob } from '../follow-job.js';
 import { parseCount, print, withClient, withClientOptions } from '../global-options.js';
 import type { PerceptClient } from '../percept-client.js';
@@ -90,9 +91,12 @@ export function addJobs(program: Command): void {
   );
   withClientOptions(jobs.command('requeue <letter>').description('queue work that was given up again')).action(
     async (letter: string, options) => {
-      await withClient(options, async ({ allJobs: [calls] }) => {
-        const answer = await calls?.requeueDeadLetter({ sequence: parseCount(letter) });
-        print(options, answer?.letter, () => `${answer?.letter?.id ?? ''} is queued again`);
+      await withClient(options, async (client) => {
+        const answer = await namingFlags(
+          { sequence: '<letter>' },
+          client.jobs('training').requeueDeadLetter({ sequence: parseCount(letter) }),
+        );
+        print(options, answer.letter, () => `${answer.letter?.id ?? ''} is queued again`);
       });
     },
   );
@@ -105,7 +109,7 @@ async function findOwner(
   let last: unknown;
   for (const calls of client.allJobs) {
     try {
-      const { job } = await calls.get({ jobId });
+      const { job } = await namingFlags({ job_id: '<job>' }, calls.get({ jobId }));
       if (job) return { calls, job };
     } catch (error) {
       if (!(error instanceof PerceptRpcError) || error.code !== 'NOT_FOUND') throw error;

@@ -9,9 +9,21 @@ import {
   type ModelsImportRequest,
 } from '@percept/contracts';
 import { type Command, Option } from 'commander';
-import { UsageError } from '../exit-code.js';
+import { type FieldFlags, namingFlags, UsageError } from '../exit-code.js';
 import { print, withClient, withClientOptions } from '../global-options.js';
 import { formatTable } from '../table.js';
+
+const modelFlags: FieldFlags = { model: '<model>' };
+
+/** Which option or argument sets a field of an import; sizes and class names are those of the data set. */
+const importFlags: FieldFlags = {
+  'header.name': '<name>',
+  'header.description': '--description',
+  'header.spec': '--dataset',
+  'header.class_names': '--dataset',
+  header: '<file>',
+  chunk: '<file>',
+};
 
 /** `percept models list | show | export | import | delete`. */
 export function addModels(program: Command): void {
@@ -41,7 +53,7 @@ export function addModels(program: Command): void {
   withClientOptions(models.command('show <model>').description('describe one model')).action(
     async (model: string, options) => {
       await withClient(options, async (client) => {
-        const { model: found } = await client.models.get({ model });
+        const { model: found } = await namingFlags(modelFlags, client.models.get({ model }));
         print(options, found, () => JSON.stringify(found, null, 2));
       });
     },
@@ -60,13 +72,17 @@ export function addModels(program: Command): void {
         const chunks = async function* (): AsyncGenerator<FileChunk> {
           for await (const { chunk } of client.models.export({ model, format }, { signal })) if (chunk) yield chunk;
         };
-        const written: { file: string; bytes: number }[] = [];
-        for await (const { name, bytes } of joinFileChunks(chunks(), { maxBytes: 2 ** 31, maxFiles: 2 })) {
-          const file = format === ModelFormat.TFJS ? path.join(target, path.basename(name)) : target;
-          await mkdir(path.dirname(file), { recursive: true });
-          await writeFile(file, bytes);
-          written.push({ file, bytes: bytes.byteLength });
-        }
+        const writeAll = async (): Promise<{ file: string; bytes: number }[]> => {
+          const files: { file: string; bytes: number }[] = [];
+          for await (const { name, bytes } of joinFileChunks(chunks(), { maxBytes: 2 ** 31, maxFiles: 2 })) {
+            const file = format === ModelFormat.TFJS ? path.join(target, path.basename(name)) : target;
+            await mkdir(path.dirname(file), { recursive: true });
+            await writeFile(file, bytes);
+            files.push({ file, bytes: bytes.byteLength });
+          }
+          return files;
+        };
+        const written = await namingFlags(modelFlags, writeAll());
         print(options, written, () => written.map(({ file, bytes }) => `${file}: ${bytes} bytes`).join('\n'));
       });
     });
@@ -103,14 +119,15 @@ export function addModels(program: Command): void {
           yield { part: { $case: 'header', value: header } };
           for (const chunk of fileChunks(path.basename(file), bytes)) yield { part: { $case: 'chunk', value: chunk } };
         };
-        const { model } = await client.models.import(parts(), { signal, timeoutMs: 600_000 });
+        const imported = client.models.import(parts(), { signal, timeoutMs: 600_000 });
+        const { model } = await namingFlags(importFlags, imported);
         print(options, model, () => `${model?.name}@${model?.version}  ${model?.id}`);
       });
     });
   withClientOptions(models.command('delete <model>').description('delete a model')).action(
     async (model: string, options) => {
       await withClient(options, async (client) => {
-        await client.models.delete({ requestId: '', model });
+        await namingFlags(modelFlags, client.models.delete({ requestId: '', model }));
         print(options, { deleted: model }, () => `deleted ${model}`);
       });
     },

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { PairedTest } from '@percept/contracts';
 import { InvalidAnswersError, type LabellingAnswers, type LabellingKey, scoreLabelling } from '@percept/measures';
 import type { Command } from 'commander';
-import { UsageError } from '../exit-code.js';
+import { namingFlags, UsageError } from '../exit-code.js';
 import { print, withClient, withClientOptions } from '../global-options.js';
 import { formatTable } from '../table.js';
 
@@ -17,7 +17,10 @@ export function addReports(program: Command): void {
     reports.command('compare <id> <id...>').description('set reports side by side; the first is the baseline'),
   ).action(async (first: string, others: string[], options) => {
     await withClient(options, async (client) => {
-      const compared = await client.evaluation.compareReports({ reportIds: [first, ...others] });
+      const compared = await namingFlags(
+        { report_ids: '<id>' },
+        client.evaluation.compareReports({ reportIds: [first, ...others] }),
+      );
       const shown = compared.metrics.filter(({ metric }) => shownMetrics.test(metric));
       print(options, compared, () =>
         [

@@ -1,12 +1,12 @@
 import { TrainingSpec } from '@percept/contracts';
 import type { Command } from 'commander';
-import { namingFlags, UsageError } from '../exit-code.js';
+import { type FieldFlags, namingFlags, UsageError } from '../exit-code.js';
 import { followJob } from '../follow-job.js';
 import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { ProgressDisplay } from '../progress-display.js';
 
 /** Which option sets a field of the request. */
-const trainFlags: Readonly<Record<string, string>> = {
+const trainFlags: FieldFlags = {
   'spec.recipe': '--recipe',
   'spec.preset': '--preset',
   'spec.dataset': '--dataset',
