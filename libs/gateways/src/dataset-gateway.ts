@@ -12,6 +12,7 @@ import {
   type ServiceClient,
   type Tensor,
 } from '@percept/contracts';
+import { traceHeaders } from '@percept/platform';
 import { IncompleteAnswerError } from './errors.js';
 
 /** Samples of a data set: n flattened NHWC images in [0, 1], their classes, and their numbers within the split. */
@@ -42,7 +43,7 @@ export class DatasetGateway {
 
   /** Describes a data set. @throws PerceptRpcError NOT_FOUND. */
   async describe(name: string, options: CallOptions = {}): Promise<DatasetDescription> {
-    const { dataset } = await this.#client.get({ name }, options);
+    const { dataset } = await this.#client.get({ name }, { ...traceHeaders(), ...options });
     if (dataset === undefined) throw new IncompleteAnswerError('Dataset.Get', 'a data set');
     return dataset;
   }
@@ -55,7 +56,7 @@ export class DatasetGateway {
       const indices = numbers.slice(first, first + samplesPerCall);
       const answer = await this.#client.getSamples(
         { selection: { ...selection, indices, first: 0, count: 0 } },
-        options,
+        { ...traceHeaders(), ...options },
       );
       if (answer.images === undefined) throw new IncompleteAnswerError('Dataset.GetSamples', 'images');
       parts.push({
@@ -75,7 +76,7 @@ export class DatasetGateway {
 
   /** Streams the batches of one epoch from `startBatch` on, of either type on the way. */
   async *read(request: DatasetReadRequest, options: CallOptions = {}): AsyncGenerator<ReadBatch, void, void> {
-    for await (const answer of this.#client.read(request, options)) {
+    for await (const answer of this.#client.read(request, { ...traceHeaders(), ...options })) {
       if (answer.images === undefined) throw new IncompleteAnswerError('Dataset.Read', 'images');
       yield {
         batch: answer.batch,

@@ -8,7 +8,7 @@ import {
   type JobSpec,
   PerceptRpcError,
 } from '@percept/contracts';
-import { childTrace, parseTraceparent, withTrace } from '@percept/platform';
+import { beginSpan, parseTraceparent, type WorkSpan, withTrace } from '@percept/platform';
 import { StoreFullError, StoreUnavailableError } from '@percept/store';
 import { JobCancelledError, JobFailedError, JobHandedBackError, JobLostError, JobRetryError } from './errors.js';
 import { FencedObject } from './fenced-object.js';
@@ -106,13 +106,13 @@ export class JobExecution {
 
   async run(handler: JobHandler): Promise<WorkVerdict> {
     const heartbeat = setInterval(() => void this.pulse(), PULSE_MS);
+    const span = this.#beginSpan();
     try {
       const stored = await this.#storedEvents.load();
       this.#log = new JobEventLog(stored === undefined ? [] : decodeJobEvents(stored));
       await this.#publish(stateEvent(this.#record));
       const spec = await this.#options.repository.readSpec(this.jobId);
-      const trace = childTrace(parseTraceparent(this.#record.headers['traceparent']));
-      const result = await withTrace(trace, () => handler(this.#context(spec)));
+      const result = await withTrace(span.context, () => handler(this.#context(spec)));
       return await this.#succeed(result);
     } catch (error) {
       return await this.#end(error);
@@ -120,7 +120,17 @@ export class JobExecution {
       clearInterval(heartbeat);
       clearTimeout(this.#progressTimer);
       await this.#pulsing;
+      const state = this.#leftAs ?? 'LOST';
+      span.end({ attributes: { 'percept.job.state': state }, ...(state === 'FAILED' ? { failure: state } : {}) });
     }
+  }
+
+  #beginSpan(): WorkSpan {
+    const { id, kind, attempt, headers } = this.#record;
+    return beginSpan(`job ${kind}`, 'consumer', parseTraceparent(headers['traceparent']), {
+      'percept.job.id': id,
+      'percept.job.attempt': attempt,
+    });
   }
 
   #context(spec: JobSpec): JobContext {

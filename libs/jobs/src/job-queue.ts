@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { type Bus, workSubject } from '@percept/bus';
 import { JobSpec } from '@percept/contracts';
+import { traceHeaders } from '@percept/platform';
 import { JobNotFoundError, JobQuotaError, RequestIdReusedError } from './errors.js';
 import { eventSequence, publishJobEvent, stateEvent } from './job-event.js';
 import { JOB_PRIORITIES, type JobPriority, queueOf } from './job-priority.js';
@@ -15,7 +16,7 @@ export interface Submission {
   readonly requestId: string;
   /** Default `batch`. */
   readonly priority?: JobPriority;
-  /** Trace context, carried along to the worker. */
+  /** Trace context, carried along to the worker. Default: that of the running work. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -70,7 +71,7 @@ export class JobQueue {
         cancelRequested: false,
         worker: '',
         environment: {},
-        headers: submission.headers ?? {},
+        headers: submission.headers ?? traceHeaders(),
         ...(submission.priority === undefined ? {} : { priority: submission.priority }),
         createTime: now,
       },

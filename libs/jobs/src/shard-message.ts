@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus, BusEvent } from '@percept/bus';
+import { traceHeaders } from '@percept/platform';
 import { type JobPriority, queueOf } from './job-priority.js';
 import { decodeJson, encodeJson } from './json.js';
 
@@ -30,6 +31,7 @@ export async function publishShard(bus: Bus, group: string, message: ShardMessag
   // Never dropped as a duplicate: a second copy finds the outcome of the first.
   await bus.publishWork(queueOf(shardQueue(group), message.priority), message.id, encodeJson(message), {
     dedupeId: randomUUID(),
+    headers: traceHeaders(),
   });
 }
 

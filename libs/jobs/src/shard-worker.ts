@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, BusUnavailableError, type WorkItem, type WorkVerdict } from '@percept/bus';
+import { beginSpan, parseTraceparent, withTrace } from '@percept/platform';
 import { KeyNotFoundError, StoreUnavailableError } from '@percept/store';
 import { JobNotFoundError } from './errors.js';
 import { JOB_PRIORITIES, type JobPriority, queueOf } from './job-priority.js';
@@ -102,13 +103,26 @@ export class ShardWorker {
       return { verdict: 'ack' };
     }
     if (!(await this.#objects.hasOutcome(message.job, message.id))) {
-      const verdict = await this.#compute(message);
+      const verdict = await this.#trace(message, item, () => this.#compute(message));
       if (verdict !== undefined) {
         return verdict;
       }
     }
     await bus.publishEvent(shardEvent(message, FINISHED_KIND, Buffer.from(message.id)));
     return { verdict: 'ack' };
+  }
+
+  async #trace<Result>({ job, id }: ShardMessage, item: WorkItem, work: () => Promise<Result>): Promise<Result> {
+    const parent = parseTraceparent(item.headers['traceparent']);
+    const span = beginSpan(`shard ${this.#options.group}`, 'consumer', parent, {
+      'percept.job.id': job,
+      'percept.shard.id': id,
+    });
+    try {
+      return await withTrace(span.context, work);
+    } finally {
+      span.end({ attributes: { 'percept.shard.deliveries': item.deliveries } });
+    }
   }
 
   /** Stores the outcome, or gives a verdict without one. */

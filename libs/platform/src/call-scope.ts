@@ -41,7 +41,8 @@ const longestTimer = 2_147_483_647;
 
 /** Opens the scope of a call and wires cancellation, deadline and draining to its signal. */
 export function openCallScope(call: ServerCall, method: AnyMethod, settings: CallSettings): CallScope {
-  const trace = childTrace(parseTraceparent(call.metadata.get('traceparent')[0]?.toString()));
+  // `observeCalls` has put the call's own span there.
+  const trace = parseTraceparent(call.metadata.get('traceparent')[0]?.toString()) ?? childTrace(undefined);
   const deadline = deadlineOf(call, method, settings);
   const controller = new AbortController();
   const { signal } = controller;

@@ -50,6 +50,7 @@ export {
 } from './security/security-config.js';
 export { bearerToken, type TokenEntry, TokensFileError, TokenTable, type Verdict } from './security/token-table.js';
 export { type Handler, type MountedService, mount, type ServiceHandlers } from './service-handlers.js';
+export { beginSpan, type WorkSpan } from './spans.js';
 export {
   type Closable,
   closeAll,
@@ -67,6 +68,7 @@ export {
   formatTraceparent,
   parseTraceparent,
   type TraceContext,
+  traceHeaders,
   withTrace,
 } from './trace-context.js';
 export { Violations, violationsOf } from './violations.js';

@@ -10,6 +10,7 @@ import { deadlineReached } from './deadline-reached.js';
 import type { Logger } from './logger.js';
 import type { GrpcType, Metrics } from './metrics.js';
 import { callerOf } from './security/authorize-calls.js';
+import { beginSpan, type WorkSpan } from './spans.js';
 import { childTrace, formatTraceparent, parseTraceparent } from './trace-context.js';
 
 /** Services whose calls are too many and too dull for the log. */
@@ -22,12 +23,17 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
     const finished = metrics.callStarted(service, name, typeOf(method));
     const begun = performance.now();
     let traceId = '';
+    let span: WorkSpan | undefined;
     let headers: Metadata | undefined;
     let over = false;
     const finish = (code: number, details: string): void => {
       if (over) return;
       over = true;
       finished(code);
+      span?.end({
+        attributes: { 'rpc.grpc.status_code': code },
+        ...(serious.has(code) ? { failure: details } : {}),
+      });
       const line = {
         method: `${service}/${name}`,
         code: status[code] ?? String(code),
@@ -43,7 +49,17 @@ export function observeCalls(log: Logger, metrics: Metrics): ServerInterceptor {
     };
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
-        traceId = ensureTrace(metadata);
+        const parent = parseTraceparent(metadata.get('traceparent')[0]?.toString());
+        // Probes are too many and too dull for traces.
+        if (!quiet.test(service))
+          span = beginSpan(`${service}/${name}`, 'server', parent, {
+            'rpc.system': 'grpc',
+            'rpc.service': service,
+            'rpc.method': name,
+          });
+        const trace = span?.context ?? childTrace(parent);
+        traceId = trace.traceId;
+        metadata.set('traceparent', formatTraceparent(trace));
         headers = metadata;
         next(metadata);
       })
@@ -75,12 +91,4 @@ const serious: ReadonlySet<number> = new Set([status.INTERNAL, status.UNKNOWN, s
 function typeOf(method: { requestStream: boolean; responseStream: boolean }): GrpcType {
   if (method.requestStream) return method.responseStream ? 'bidi_stream' : 'client_stream';
   return method.responseStream ? 'server_stream' : 'unary';
-}
-
-function ensureTrace(metadata: Metadata): string {
-  const given = parseTraceparent(metadata.get('traceparent')[0]?.toString());
-  if (given !== undefined) return given.traceId;
-  const fresh = childTrace(undefined);
-  metadata.set('traceparent', formatTraceparent(fresh));
-  return fresh.traceId;
 }

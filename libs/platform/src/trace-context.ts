@@ -54,6 +54,12 @@ export function withTrace<Result>(context: TraceContext, work: () => Result): Re
   return storage.run(context, work);
 }
 
+/** Headers by which whoever is called, or takes work from a queue, goes on with the trace of the running work. */
+export function traceHeaders(): Readonly<Record<string, string>> {
+  const current = currentTrace();
+  return current === undefined ? {} : { traceparent: formatTraceparent(current) };
+}
+
 /** The trace of the running work: OpenTelemetry's active span where its SDK is loaded, else that of `withTrace`. */
 export function currentTrace(): TraceContext | undefined {
   const span = trace.getActiveSpan()?.spanContext();

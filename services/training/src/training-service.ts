@@ -29,13 +29,11 @@ async function submit(
   violations.requestId(requestId);
   const plan = await validateTraining(spec, sources, context, violations);
   const complete = { spec: { $case: 'training' as const, value: completeSpec(plan) } };
-  const headers = context.traceparent === undefined ? {} : { headers: { traceparent: context.traceparent } };
   const record = await queue.submit({
     kind: trainingJobKind,
     spec: complete,
     requestId,
     priority: interactive ? 'interactive' : 'batch',
-    ...headers,
   });
   return { job: toJob(record, complete) };
 }
