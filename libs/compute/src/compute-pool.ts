@@ -12,6 +12,8 @@ export interface ComputePoolOptions {
   readonly engine?: EngineName;
   /** Threads of each worker's engine; default as `selectEngine` chooses. */
   readonly threads?: number;
+  /** How long a cancelled task may go on before it loses its thread, in milliseconds. Default 10,000. */
+  readonly cancelGraceMs?: number;
   /** Tasks that may wait per priority before `run` rejects with QueueFullError. Default 64. */
   readonly queueLimit?: number;
 }
@@ -45,7 +47,7 @@ export interface ComputePool {
   /**
    * Runs the task exported under `task` on `input` (plain data, or `transferring(...)` to move its buffers).
    *
-   * @throws TaskCancelledError when `signal` fires, QueueFullError when too many tasks wait, UnknownTaskError,
+   * @throws TaskCancelledError when `signal` fires, at the latest `cancelGraceMs` after that, QueueFullError when too many tasks wait, UnknownTaskError,
    * WorkerCrashedError when the thread died, PoolClosedError, or TaskFailedError, which has the name and the properties of what the
    * task threw.
    */

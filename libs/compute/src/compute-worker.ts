@@ -34,11 +34,14 @@ export class ComputeWorker {
   readonly #worker: Worker;
   readonly #started: Promise<EngineInfo>;
   readonly #exited: Promise<void>;
+  readonly #cancelGraceMs: number;
   #running: Running | undefined;
   #isAlive = true;
   #failure: Error | undefined;
 
-  constructor(setup: WorkerSetup) {
+  /** `cancelGraceMs`: how long a cancelled task may go on before the thread is ended under it. */
+  constructor(setup: WorkerSetup, cancelGraceMs: number) {
+    this.#cancelGraceMs = cancelGraceMs;
     // Without the process's own flags: import conditions of a test run would lead the thread to TypeScript sources.
     this.#worker = new Worker(workerEntry(), { workerData: setup, execArgv: [] });
     this.#started = new Promise((resolve, reject) => {
@@ -87,9 +90,11 @@ export class ComputeWorker {
 
   async run(call: TaskCall): Promise<unknown> {
     const cancelFlag = createCancelFlag();
+    let killing: NodeJS.Timeout | undefined;
     const cancel = () => {
       raiseCancelFlag(cancelFlag);
       this.#post({ type: 'cancel', id: call.id });
+      killing = setTimeout(() => void this.#worker.terminate(), this.#cancelGraceMs);
     };
     try {
       const output = await new Promise<unknown>((resolve, reject) => {
@@ -106,7 +111,12 @@ export class ComputeWorker {
         throw new TaskCancelledError({ cause: call.signal.reason });
       }
       return output;
+    } catch (error) {
+      throw error instanceof WorkerCrashedError && call.signal?.aborted === true
+        ? new TaskCancelledError({ cause: call.signal.reason })
+        : error;
     } finally {
+      clearTimeout(killing);
       this.#running = undefined;
       call.signal?.removeEventListener('abort', cancel);
     }

@@ -7,6 +7,7 @@ import type { WorkerSetup } from './worker-messages.js';
 
 const DEFAULT_QUEUE_LIMIT = 64;
 const CLOSE_GRACE_MS = 5_000;
+const DEFAULT_CANCEL_GRACE_MS = 10_000;
 
 /**
  * Starts the workers and waits until each has its engine and the task module.
@@ -39,6 +40,7 @@ interface Waiting {
 class ThreadComputePool implements ComputePool {
   readonly #setup: WorkerSetup;
   readonly #size: number;
+  readonly #cancelGraceMs: number;
   readonly #queue: TaskQueue<Waiting>;
   readonly #idle: ComputeWorker[] = [];
   readonly #workers = new Set<ComputeWorker>();
@@ -50,6 +52,7 @@ class ThreadComputePool implements ComputePool {
 
   constructor(options: ComputePoolOptions, size: number) {
     this.#size = size;
+    this.#cancelGraceMs = options.cancelGraceMs ?? DEFAULT_CANCEL_GRACE_MS;
     this.#queue = new TaskQueue(options.queueLimit ?? DEFAULT_QUEUE_LIMIT);
     this.#setup = {
       taskModule: options.taskModule.href,
@@ -176,7 +179,7 @@ class ThreadComputePool implements ComputePool {
   }
 
   async #startWorker(): Promise<void> {
-    const worker = new ComputeWorker(this.#setup);
+    const worker = new ComputeWorker(this.#setup, this.#cancelGraceMs);
     this.#starting += 1;
     try {
       this.#engine = await worker.started();

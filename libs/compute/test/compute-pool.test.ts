@@ -12,7 +12,7 @@ import {
   WorkerCrashedError,
   WorkerStartError,
 } from '@percept/compute';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 const taskModule = new URL('./fixtures/tasks.mjs', import.meta.url);
 
@@ -224,6 +224,17 @@ describe('a compute pool of its own', () => {
     await together;
     held.open();
     expect(await Promise.all(tasks)).toEqual(['one', 'two']);
+  });
+
+  test('ends the thread of a cancelled task that goes on, and works on in another', async () => {
+    const deafPool = await createComputePool({ taskModule, engine: 'cpu', cancelGraceMs: 50 });
+    onTestFinished(() => deafPool.close());
+    const cancelling = new AbortController();
+    const reason = new Error('no longer wanted');
+    const onProgress = (): void => cancelling.abort(reason);
+    const deaf = deafPool.run('spinDeaf', {}, { signal: cancelling.signal, onProgress });
+    await expect(deaf).rejects.toMatchObject({ name: 'TaskCancelledError', cause: reason });
+    expect(await deafPool.run('add', { a: 1, b: 2 })).toBe(3);
   });
 
   test('rejects what waits, cancels what runs and refuses what follows when it closes', async () => {
