@@ -10,14 +10,7 @@ import {
   rpcError,
   type SmoothnessSpec,
 } from '@percept/contracts';
-import {
-  labellingFiles,
-  type ReportData,
-  type ReportModel,
-  reportArtifacts,
-  robustBenchFiles,
-  smoothnessTable,
-} from '@percept/figures';
+import { type ReportData, type ReportModel, smoothnessTable } from '@percept/figures';
 import type { FetchedModel } from '@percept/gateways';
 import type { JobContext, JobHandler } from '@percept/jobs';
 import {
@@ -52,6 +45,7 @@ import { type ReportFile, type Reports, witnessFile } from './reports.js';
 import type {
   BudgetSweep,
   BudgetSweepTask,
+  DrawingTask,
   EightBitTask,
   HonestyTask,
   InversionTask,
@@ -340,18 +334,20 @@ export class EvaluationJobs {
   }
 
   async #save(context: JobContext, data: ReportData, measured: readonly Measured[]): Promise<JobResult> {
+    const task: DrawingTask = {
+      data,
+      labelled: measured.flatMap(({ name, recognizability }) =>
+        recognizability === undefined ? [] : [{ name, pictures: recognizability.pictures }],
+      ),
+    };
+    const drawn = await this.#dependencies.pool.run<ReportFile[]>('drawReport', task, {
+      signal: context.signal,
+      priority: 'job',
+    });
     const files: ReportFile[] = [
-      ...(await reportArtifacts(data)),
-      ...robustBenchFiles(data),
+      ...drawn,
       ...smoothnessTable(
         measured.flatMap(({ name, smoothness }) => (smoothness === undefined ? [] : [{ name, smoothness }])),
-      ),
-      ...labellingFiles(
-        data.dataset,
-        measured.flatMap(({ name, recognizability }) =>
-          recognizability === undefined ? [] : [{ name, pictures: recognizability.pictures }],
-        ),
-        Number(data.settings['seed']),
       ),
       ...measured.map(({ name, ledger }) => ({
         name: witnessFile(name),

@@ -1,6 +1,13 @@
 import { pgd } from '@percept/attacks';
 import { type TaskContext, type Transferring, transferring } from '@percept/compute';
 import {
+  labellingFiles,
+  type ReportArtifact,
+  type ReportData,
+  reportArtifacts,
+  robustBenchFiles,
+} from '@percept/figures';
+import {
   type AlignedGradients,
   alignedGradients,
   type CurvePoint,
@@ -27,6 +34,23 @@ import { ModelCache, type ModelWeights } from '@percept/models';
 const models = new ModelCache(4);
 /** Judges are many and small, and asked for again with every model. */
 const judgeModels = new ModelCache(16);
+
+/** A report that is measured and not yet drawn. */
+export interface DrawingTask {
+  readonly data: ReportData;
+  /** The pictures that people may label, of each model that has some. */
+  readonly labelled: Parameters<typeof labellingFiles>[1];
+}
+
+/** Draws a report: its page, figures, JSON, RobustBench's files and the pictures to label. Drawing takes seconds, which no thread that answers calls has. */
+export async function drawReport({ data, labelled }: DrawingTask, context: TaskContext): Promise<ReportArtifact[]> {
+  context.throwIfCancelled();
+  return [
+    ...(await reportArtifacts(data)),
+    ...robustBenchFiles(data),
+    ...labellingFiles(data.dataset, labelled, Number(data.settings['seed'])),
+  ];
+}
 
 /** One shard of a robust-accuracy profile. */
 export interface ProfileTask {
