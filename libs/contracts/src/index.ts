@@ -158,6 +158,7 @@ export {
 } from './gen/percept/v1/evaluation.js';
 export {
   FigureSettings,
+  ProfileConfirmation,
   ProfileSettings,
   ProfileSpec,
   ProfileStrategy,

@@ -16,6 +16,8 @@ export interface AttackHonestyContext {
   readonly compared: Samples;
   /** Proposals of the score-based attack per sample. */
   readonly queries: number;
+  /** How many samples the profile has, standing or not. */
+  readonly samples: number;
   readonly seed: number;
   readonly hooks: AttackHooks;
 }
@@ -29,11 +31,11 @@ function reach({ settings, epsilon }: AttackHonestyContext): HonestyIndicator {
   const check: HonestyCheck = {
     name: 'reach-of-the-attack',
     source: 'Carlini et al. checklist; Madry et al.',
-    description: 'length of all steps of the profile’s attack over the budget: below 1 it cannot cross the ball',
+    description: 'length of all steps of the profile’s attacks over the budget: below 1 they cannot cross the ball',
     limit: 1,
     advice: 'Take longer steps or more of them: 2.5 budgets over all steps are usual.',
   };
-  const reaches = settings.attacks.flatMap((attack) => {
+  const reaches = everyAttack(settings).flatMap((attack) => {
     const plan = profileAttackPlan(settings, attack, epsilon);
     return plan.kind === 'pgd' ? [(plan.options.steps * stepLength(plan.options.step, epsilon)) / epsilon] : [];
   });
@@ -58,7 +60,7 @@ async function singleStep(context: AttackHonestyContext): Promise<HonestyIndicat
   );
 }
 
-/** The profile's first attack again, with as many and with twice as many steps, all of them taken. */
+/** The profile's first attack by PGD, or else its first, again with as many and with twice as many steps, all of them taken. */
 async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndicator[]> {
   const { model, settings, epsilon, compared, seed, hooks } = context;
   const more: HonestyCheck = {
@@ -78,7 +80,9 @@ async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndi
     advice: 'The loss still rises when the attack ends: take more or other steps.',
   };
   if (compared.ids.length === 0) return [notRun(withoutStanding(more)), notRun(withoutStanding(incomplete))];
-  const plan = profileAttackPlan({ ...settings, seed: seed + 1 }, settings.attacks[0] as NamedAttack, epsilon);
+  const attacks = everyAttack(settings);
+  const attack = attacks.find(({ method }) => method === undefined) ?? (attacks[0] as NamedAttack);
+  const plan = profileAttackPlan({ ...settings, seed: seed + 1 }, attack, epsilon);
   const { images, ids } = compared;
   if (plan.kind === 'search') {
     const { method, options } = plan;
@@ -110,8 +114,9 @@ async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndi
   return [atMost(more, count(twice.success) / ids.length), atMost(incomplete, sum / ids.length)];
 }
 
+/** Square again, with random numbers of its own, for it may be among the profile's attacks. */
 async function scoresAlone(context: AttackHonestyContext): Promise<HonestyIndicator> {
-  const { model, settings, epsilon, compared, queries, seed, hooks } = context;
+  const { model, settings, epsilon, standing, compared, samples, queries, seed, hooks } = context;
   const check: HonestyCheck = {
     name: 'scores-beat-gradients',
     source: 'AutoAttack flags; Carlini et al. checklist',
@@ -122,7 +127,7 @@ async function scoresAlone(context: AttackHonestyContext): Promise<HonestyIndica
   if (compared.ids.length === 0) return notRun(withoutStanding(check));
   if (![1, 2, Number.POSITIVE_INFINITY].includes(settings.norm))
     return notRun({ ...check, advice: 'Square knows the norms 1, 2 and infinity only.' });
-  const options = { ...shared(settings, seed), epsilon, queries };
+  const options = { ...shared(settings, seed + 1), epsilon, queries };
   const result = await searchAttack(
     { kind: 'gradients', model },
     'square',
@@ -132,7 +137,16 @@ async function scoresAlone(context: AttackHonestyContext): Promise<HonestyIndica
     options,
     hooks,
   );
-  return atMost(check, count(result.success));
+  const fallen = count(result.success);
+  if (fallen === 0) return atMost(check, 0);
+  const excess = (100 * fallen * standing.ids.length) / (compared.ids.length * samples);
+  const advice = `${fallen} of ${compared.ids.length} fall, so that the curve is too high here by ${excess.toFixed(1)} points of ${((100 * standing.ids.length) / samples).toFixed(1)} % or more. ${check.advice}`;
+  return atMost({ ...check, advice }, fallen);
+}
+
+/** The attacks of the strategy, and those that confirm. */
+export function everyAttack({ attacks, confirmations }: ProfileSettings): NamedAttack[] {
+  return [...attacks, ...confirmations.map(({ attack }) => attack)];
 }
 
 /** An l_inf budget of 1 lets every pixel take every value, so that nothing but a broken gradient or a constant model can withstand. */

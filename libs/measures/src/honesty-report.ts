@@ -1,6 +1,6 @@
 import type { AttackHooks } from '@percept/attacks';
 import type { Classifier } from '@percept/models';
-import { attackHonesty, standingSamples, wholeBox } from './attack-honesty.js';
+import { attackHonesty, everyAttack, standingSamples, wholeBox } from './attack-honesty.js';
 import { classCollapse, collapseThreshold } from './class-collapse.js';
 import { atLeast, atMost, type HonestyIndicator, notRun } from './honesty-indicator.js';
 import { modelHonesty } from './model-honesty.js';
@@ -31,7 +31,8 @@ export interface HonestyOptions {
 
 /**
  * Checks a profile against the signs of a misleading evaluation: AutoAttack's flags, Carlini et al.'s checklist, Pintor et al.'s indicators and class collapse, each
- * with its number, its limit and what to do where it fails. Throws the attacks' errors, the abort signal's reason, or RangeError for a budget outside the grid.
+ * with its number, its limit and what to do where it fails. AutoAttack's flag on defences that optimise while they answer is left out: a model here is weights run by
+ * a fixed graph, without code of its own. Throws the attacks' errors, the abort signal's reason, or RangeError for a budget outside the grid.
  */
 export async function honestyReport(
   model: Classifier,
@@ -57,18 +58,12 @@ export async function honestyReport(
       standing,
       compared: firstSamples(standing, comparedSamples),
       queries,
+      samples: samples.ids.length,
       seed,
       hooks,
     })),
     transferredWitnesses(model, ledger, others, budget, settings.batchSize),
     await wholeBox(model, firstSamples(samples, unboundedSamples), seed, hooks),
-    notRun({
-      name: 'optimisation-in-the-forward-pass',
-      source: 'AutoAttack flags',
-      description: 'defences that optimise while they answer, whose gradients an attack cannot follow',
-      limit: 0,
-      advice: 'Nothing to do: a model here is weights run by a fixed graph, without code of its own.',
-    }),
   ];
 }
 
@@ -87,7 +82,7 @@ function ledgerHonesty(
   const predictions = Int32Array.from(ledger.entries, (entry) => entry.cleanPrediction);
   const labels = Int32Array.from(ledger.entries, (entry) => entry.label);
   const collapse = classCollapse(predictions, ledger.classes, labels);
-  const usesDlr = settings.attacks.some((attack) =>
+  const usesDlr = everyAttack(settings).some((attack) =>
     attack.method === undefined ? attack.options.loss === 'dlr' : dlrMethods.has(attack.method),
   );
   const dlr = {

@@ -25,12 +25,12 @@ export { type ProfileHooks, type ProfileProgress, profile } from './profile.js';
 export {
   budgetGrid,
   budgetPosition,
+  type Confirmation,
   InvalidProfileError,
   type NamedAttack,
   type ProfileSettings,
   type ProfileStrategy,
   paperProfile,
-  quickstartProfile,
   validateProfileSettings,
   witnessMargin,
 } from './profile-settings.js';

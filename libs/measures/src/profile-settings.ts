@@ -37,6 +37,22 @@ export interface NamedSearch {
  */
 export type ProfileStrategy = 'ascending' | 'exhaustive' | 'bisect';
 
+/**
+ * Where a further attack is tried.
+ * - `budget`: at one budget of the grid, on the samples not broken at or below it.
+ * - `frontier`: at every sample's own frontier, the largest budget not known to break it, where that is `from` or more; where the attack breaks it there, at
+ *   smaller ones too, by bisection.
+ */
+export type ConfirmedAt =
+  | { readonly kind: 'budget'; readonly epsilon: number }
+  | { readonly kind: 'frontier'; readonly from: number };
+
+/** A further attack, tried when those of the strategy have ended. */
+export interface Confirmation {
+  readonly at: ConfirmedAt;
+  readonly attack: NamedAttack;
+}
+
 /** Everything that decides a profile besides the model and the samples. */
 export interface ProfileSettings {
   /** The norm's p in [1, Infinity]. */
@@ -46,8 +62,8 @@ export interface ProfileSettings {
   readonly strategy: ProfileStrategy;
   /** Attacks tried one after the other at a budget, each on the samples that withstood those before. */
   readonly attacks: readonly NamedAttack[];
-  /** Further attacks at single budgets of the grid, tried afterwards on the samples not broken at or below them. */
-  readonly confirmations: readonly { readonly epsilon: number; readonly attack: NamedAttack }[];
+  /** Further attacks, tried one after the other afterwards. */
+  readonly confirmations: readonly Confirmation[];
   readonly seed: number;
   /** Images per engine call at most. */
   readonly batchSize: number;
@@ -77,26 +93,6 @@ export function paperProfile(norm: number, grid: readonly number[], seed: number
     confirmations: [],
     seed,
     batchSize: 128,
-  };
-}
-
-/**
- * A profile for a first look in seconds per model on small images: per sample a bisection over the grid, each budget attacked by
- * 10 steps of 0.3 epsilon along the margin loss from a fresh uniform start, leaving off at the first success; about 35 gradient steps per
- * sample of a robust model and 21 budgets, fewer where it breaks early.
- *
- * One start and few steps: an upper bound on robust accuracy, as every attack's curve is. The margin loss is what makes so few steps
- * enough; `paperProfile` follows the text instead. Both can be told apart in a report by their attacks' names.
- */
-export function quickstartProfile(norm: number, grid: readonly number[], seed: number): ProfileSettings {
-  return {
-    norm,
-    grid,
-    strategy: 'bisect',
-    attacks: [{ name: 'pgd-10-margin', options: { step: { kind: 'relative', size: 0.3 }, steps: 10, loss: 'margin' } }],
-    confirmations: [],
-    seed,
-    batchSize: 200,
   };
 }
 
@@ -157,12 +153,15 @@ export function validateProfileSettings(settings: ProfileSettings, classes: numb
       violations.push({ field: `${field}.options.start`, description: 'a profile chooses given starts itself' });
     }
   }
-  for (const [i, { epsilon }] of confirmations.entries()) {
-    if (!(epsilon > 0 && budgetPosition(grid, epsilon) > 0)) {
+  for (const [i, { at }] of confirmations.entries()) {
+    if (at.kind === 'budget' && !(at.epsilon > 0 && budgetPosition(grid, at.epsilon) > 0)) {
       violations.push({
-        field: `confirmations[${i}].epsilon`,
-        description: `must be a positive budget of the grid, got ${epsilon}`,
+        field: `confirmations[${i}].at.epsilon`,
+        description: `must be a positive budget of the grid, got ${at.epsilon}`,
       });
+    }
+    if (at.kind === 'frontier' && !(at.from >= 0)) {
+      violations.push({ field: `confirmations[${i}].at.from`, description: `must be at least 0, got ${at.from}` });
     }
   }
   return violations;

@@ -137,48 +137,78 @@ class ProfileRun {
         const done = ((budget - 1) * attacks.length + order) / rounds;
         const standing = this.#positions((witness) => witness === undefined);
         const epsilons = standing.map(() => grid[budget] as number);
-        await this.#attack(attack, standing, epsilons, carry, 'budgets', (part) => done + part / rounds);
+        await this.#attack(attack, standing, epsilons, carry, (part) => ['budgets', done + part / rounds]);
       }
       this.#hooks.onCurve?.(robustAccuracyCurve(this.#ledger()));
     }
   }
 
+  /** Per sample, tries budgets between the largest that held and the smallest that broke, the first at two thirds of the grid. */
   async #bisect(): Promise<void> {
     const { grid, attacks } = this.#settings;
-    const held = new Int32Array(this.#witnesses.length);
-    const largest = grid.length - 1;
     const rounds = Math.ceil(Math.log(grid.length) / Math.log(1.5)) * attacks.length;
-    // An unbroken sample's upper end lies one past the grid, so that the largest budget is tried too.
-    const breaksAt = (index: number): number => this.#witnesses[index]?.budget ?? largest + 1;
-    for (let round = 0; ; ) {
-      const open = this.#positions((_, index) => breaksAt(index) - (held[index] as number) > 1);
+    const everySample = (): boolean => true;
+    await this.#narrow(attacks, everySample, nextBudget, (round, part) => [
+      'budgets',
+      Math.min((round + part) / rounds, 1),
+    ]);
+  }
+
+  /**
+   * Narrows the budgets of each sample that `include` names down to two neighbours, at the smaller of which these attacks leave it standing.
+   * `first` chooses the budget tried first, between one that held and one that broke.
+   */
+  async #narrow(
+    attacks: readonly NamedAttack[],
+    include: (index: number) => boolean,
+    first: (held: number, broke: number) => number,
+    progressAt: (round: number, part: number) => [phase: 'budgets' | 'confirmations', part: number],
+  ): Promise<void> {
+    const { grid } = this.#settings;
+    const held = new Int32Array(this.#witnesses.length);
+    const included = this.#positions((_, index) => include(index));
+    let next = first;
+    for (let round = 0; ; next = nextBudget) {
+      const open = included.filter((index) => this.#breaksAt(index) - (held[index] as number) > 1);
       if (open.length === 0) return;
-      const middles = new Map(open.map((index) => [index, nextBudget(held[index] as number, breaksAt(index))]));
+      const tried = new Map(open.map((index) => [index, next(held[index] as number, this.#breaksAt(index))]));
       for (const attack of attacks) {
-        const untouched = open.filter((index) => breaksAt(index) > (middles.get(index) as number));
-        const epsilons = untouched.map((index) => grid[middles.get(index) as number] as number);
-        const done = Math.min(round++ / rounds, 1);
-        await this.#attack(attack, untouched, epsilons, false, 'budgets', (part) => done + part / rounds);
+        const untouched = open.filter((index) => this.#breaksAt(index) > (tried.get(index) as number));
+        const epsilons = untouched.map((index) => grid[tried.get(index) as number] as number);
+        const at = round++;
+        await this.#attack(attack, untouched, epsilons, false, (part) => progressAt(at, part));
       }
-      for (const [index, middle] of middles) if (breaksAt(index) > middle) held[index] = middle;
+      for (const [index, budget] of tried) if (this.#breaksAt(index) > budget) held[index] = budget;
       this.#hooks.onCurve?.(robustAccuracyCurve(this.#ledger()));
     }
+  }
+
+  /** The smallest budget known to break a sample; an unbroken one's lies one past the grid, so that the largest is tried too. */
+  #breaksAt(index: number): number {
+    return this.#witnesses[index]?.budget ?? this.#settings.grid.length;
   }
 
   async #confirm(): Promise<void> {
     const { grid, confirmations } = this.#settings;
-    for (const [order, { epsilon, attack }] of confirmations.entries()) {
-      const budget = budgetPosition(grid, epsilon);
-      const standing = this.#positions((witness) => witness === undefined || witness.budget > budget);
-      const epsilons = standing.map(() => grid[budget] as number);
-      await this.#attack(
-        attack,
-        standing,
-        epsilons,
-        false,
+    for (const [order, { at, attack }] of confirmations.entries()) {
+      const progressAt = (part: number): [phase: 'confirmations', part: number] => [
         'confirmations',
-        (part) => (order + part) / confirmations.length,
-      );
+        (order + Math.min(part, 1)) / confirmations.length,
+      ];
+      if (at.kind === 'frontier') {
+        // Most samples hold at their frontier and are done with it, so that the first round is nearly all of the work.
+        await this.#narrow(
+          [attack],
+          (index) => (grid[this.#breaksAt(index) - 1] ?? Number.NEGATIVE_INFINITY) >= at.from,
+          (_, broke) => broke - 1,
+          (round, part) => progressAt(1 - 0.1 ** (round + part)),
+        );
+        continue;
+      }
+      const budget = budgetPosition(grid, at.epsilon);
+      const standing = this.#positions((_, index) => this.#breaksAt(index) > budget);
+      const epsilons = standing.map(() => grid[budget] as number);
+      await this.#attack(attack, standing, epsilons, false, progressAt);
       this.#hooks.onCurve?.(robustAccuracyCurve(this.#ledger()));
     }
   }
@@ -189,8 +219,7 @@ class ProfileRun {
     positions: readonly number[],
     epsilons: readonly number[],
     carry: boolean,
-    phase: 'budgets' | 'confirmations',
-    fractionAt: (part: number) => number,
+    progressAt: (part: number) => [phase: 'budgets' | 'confirmations', part: number],
   ): Promise<void> {
     if (positions.length === 0) return;
     const subset = selectSamples(this.#samples, positions);
@@ -214,7 +243,7 @@ class ProfileRun {
           this.#gradientImageSteps = spent + gradientImageSteps;
           const epsilon = epsilons.every((value) => value === largest) ? largest : undefined;
           const part = Math.min(gradientImageSteps / gradientImageStepsAtMost, 1);
-          this.#progress(phase, fractionAt(part), attack.name, epsilon);
+          this.#progress(...progressAt(part), attack.name, epsilon);
         },
       },
     );
@@ -235,7 +264,7 @@ class ProfileRun {
       });
     }
     this.#enterConfirmed(found);
-    this.#progress(phase, fractionAt(1), attack.name);
+    this.#progress(...progressAt(1), attack.name);
   }
 
   /** Only what a forward pass of its own misclassifies by the margin is entered, and only where it improves on what is known. */

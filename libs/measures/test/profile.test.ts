@@ -10,12 +10,14 @@ import {
   ledgerFromTensors,
   ledgerToTensors,
   mergeProfiles,
+  type NamedAttack,
   type ProfileSettings,
+  type ProfileStrategy,
   paperProfile,
   profile,
-  quickstartProfile,
   robustAccuracyCurve,
   type Samples,
+  selectSamples,
   shardSamples,
   verifyWitnesses,
   type WitnessLedger,
@@ -220,12 +222,65 @@ describe('profile', () => {
       settings({
         attacks: [weak],
         confirmations: [
-          { epsilon: 0.1, attack: strong },
-          { epsilon: 0.06, attack: strong },
+          { at: { kind: 'budget', epsilon: 0.1 }, attack: strong },
+          { at: { kind: 'budget', epsilon: 0.06 }, attack: strong },
         ],
       }),
     );
     expect(ledger.entries[0]?.witness).toMatchObject({ budget: 3, attack: 'strong' });
+  });
+
+  describe('with an attack that confirms at the frontier', () => {
+    const origin = { start: 'origin', steps: 5, step: { kind: 'absolute', size: 0.0005 } } as const;
+    const blind = { name: 'blind', options: { ...origin, steps: 1 } } as const;
+    const strong = { name: 'strong', options: { steps: 10, step: { kind: 'relative', size: 0.25 } } } as const;
+    // The label leads by 10 (0.505 - x): distances 0.005, 0.035 and 0.305; the last lies beyond the grid, and the first pixel is a clean error.
+    const pixels: Samples = {
+      images: new Float32Array([0.55, 0.5, 0.47, 0.2]),
+      labels: new Int32Array(4),
+      ids: Int32Array.of(1, 2, 3, 4),
+    };
+    const confirmed = (attack: NamedAttack, from: number, strategy: ProfileStrategy = 'bisect'): ProfileSettings =>
+      settings({ strategy, attacks: [attack], confirmations: [{ at: { kind: 'frontier', from }, attack: strong }] });
+    const budgets = ({ entries }: WitnessLedger): unknown[] => entries.map(({ witness }) => witness?.budget);
+
+    it.each(strategies)(
+      'goes down from there to the smallest budget at which it breaks the sample (%s)',
+      async (strategy) => {
+        const ledger = await profile(thresholdClassifier(0.505), pixels, confirmed(blind, 0, strategy));
+        expect(budgets(ledger)).toEqual([0, 1, 2, undefined]);
+        expect(ledger.entries.map(({ witness }) => witness?.attack)).toEqual(['clean', 'strong', 'strong', undefined]);
+      },
+    );
+
+    it('leaves a sample alone whose frontier lies below the least', async () => {
+      const gradients = async (given: ProfileSettings): Promise<number> =>
+        (await profile(thresholdClassifier(0.505), pixels, given)).cost.gradientImageSteps;
+      const alone = await gradients(settings({ strategy: 'bisect', attacks: [strong] }));
+      expect(await gradients(confirmed(strong, 0.14))).toBe(alone);
+      const ofLast = await gradients(confirmed(strong, 0.12));
+      expect(ofLast).toBeGreaterThan(alone);
+      expect(await gradients(confirmed(strong, 0.02))).toBeGreaterThan(ofLast);
+    });
+
+    it("gives a sample the entry that it has alone, whatever the others' are", async () => {
+      const square = { name: 'square', method: 'square', options: { queries: 9 } } as const;
+      const given = settings({
+        strategy: 'bisect',
+        attacks: [{ name: 'weak', options: { ...origin, start: 'uniform' } }],
+        confirmations: [
+          { at: { kind: 'frontier', from: 0.04 }, attack: { name: 'apgd', method: 'apgd-ce', options: { steps: 4 } } },
+          { at: { kind: 'frontier', from: 0 }, attack: square },
+        ],
+      });
+      const whole = await profile(model(), samples(), given);
+      expect(new Set(whole.entries.map(({ witness }) => witness?.attack)).size).toBeGreaterThan(2);
+      const alone = await Promise.all(
+        Array.from({ length: count }, (_, i) => profile(model(), selectSamples(samples(), [i]), given)),
+      );
+      expect(comparable(mergeProfiles(alone))).toEqual(comparable(whole));
+      expect(verifyWitnesses(model(), samples(), whole).refuted).toEqual([]);
+    });
   });
 
   it('takes an ensemble for an attack, which breaks whatever its first member breaks', async () => {
@@ -298,7 +353,10 @@ describe('profile', () => {
       settings({
         norm: 0.5,
         grid: [0.1, 0.1],
-        confirmations: [{ epsilon: 0.5, attack: { name: 'pgd', options: { steps: 0 } } }],
+        confirmations: [
+          { at: { kind: 'budget', epsilon: 0.5 }, attack: { name: 'pgd', options: { steps: 0 } } },
+          { at: { kind: 'frontier', from: -1 }, attack: { name: 'pgd', options: {} } },
+        ],
       }),
     ).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(InvalidProfileError);
@@ -308,7 +366,9 @@ describe('profile', () => {
       'attacks[0].options.norm',
       'confirmations[0].attack.options.norm',
       'confirmations[0].attack.options.steps',
-      'confirmations[0].epsilon',
+      'confirmations[1].attack.options.norm',
+      'confirmations[0].at.epsilon',
+      'confirmations[1].at.from',
     ]);
   });
 
@@ -324,11 +384,8 @@ describe('profile', () => {
     expect((error as InvalidProfileError).violations.map((violation) => violation.field)).toEqual([field]);
   });
 
-  it.each([
-    ['paper', paperProfile(Number.POSITIVE_INFINITY, grid, 0)],
-    ['quickstart', quickstartProfile(Number.POSITIVE_INFINITY, grid, 0)],
-  ])('runs with the %s settings', async (_, given) => {
-    const ledger = await profile(model(), samples(), given);
+  it("runs with the paper's settings", async () => {
+    const ledger = await profile(model(), samples(), paperProfile(Number.POSITIVE_INFINITY, grid, 0));
     expect(verifyWitnesses(model(), samples(), ledger).refuted).toEqual([]);
   });
 });

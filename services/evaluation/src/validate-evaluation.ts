@@ -4,17 +4,20 @@ import type {
   EvaluationSubmitRequest,
   JobSpec,
   ModelReference,
+  ProfileConfirmation,
   ProfileSettings,
   RecognizabilitySpec,
   ReportSpec,
 } from '@percept/contracts';
 import { rpcError } from '@percept/contracts';
+import { budgetPosition } from '@percept/measures';
 import { type AskedAttack, type AskedOptions, askedAttack, askedOptions, contractField } from '@percept/messages';
 import { Violations } from '@percept/platform';
 
 /** The most models of one report. */
 const mostModels = 64;
 const mostBudgets = 256;
+const mostAttacks = 16;
 const mostJudges = 16;
 const mostPictures = 10_000;
 
@@ -176,7 +179,20 @@ function checkSettings(settings: ProfileSettings | undefined, field: string, vio
         : `budgets must be finite and strictly ascending, got ${epsilon}`,
     );
   }
-  checkAttack(askedAttack(settings?.attack, false), 'untargeted', `${field}.attack`, violations);
+  const { attack: first, furtherAttacks = [], confirmations = [] } = settings ?? {};
+  const check = (attack: AttackOptions | undefined, path: string): void =>
+    checkAttack(askedAttack(attack, false), 'untargeted', path, violations);
+  const underNormOfFirst = (attack: AttackOptions | undefined): AttackOptions | undefined =>
+    attack && { ...attack, norm: first?.norm };
+  check(first, `${field}.attack`);
+  for (const [name, { length }] of Object.entries({ further_attacks: furtherAttacks, confirmations })) {
+    violations.check(length <= mostAttacks, `${field}.${name}`, `at most ${mostAttacks} attacks, got ${length}`);
+  }
+  for (const [i, attack] of furtherAttacks.entries()) check(underNormOfFirst(attack), `${field}.further_attacks[${i}]`);
+  for (const [i, { attack, place }] of confirmations.entries()) {
+    check(underNormOfFirst(attack), `${field}.confirmations[${i}].attack`);
+    checkPlace(place, grid, `${field}.confirmations[${i}]`, violations);
+  }
 }
 
 /** The settings of an attack at `path`, as far as they do not depend on the model. */
@@ -196,4 +212,26 @@ function checkAttack(
         );
   for (const { field, description } of found)
     violations.add(contractField(field).replace(/^options/, path), description);
+}
+
+/** A grid that is left to the data set is not known here; the job refuses a budget outside it. */
+function checkPlace(
+  place: ProfileConfirmation['place'],
+  grid: readonly number[],
+  field: string,
+  violations: Violations,
+): void {
+  if (place === undefined) return;
+  const { $case, value } = place;
+  const finite = value < Number.POSITIVE_INFINITY;
+  if ($case === 'frontierFrom')
+    violations.check(value >= 0 && finite, `${field}.frontier_from`, `must be finite and at least 0, got ${value}`);
+  else {
+    const inGrid = grid.length === 0 || budgetPosition(grid, value) > 0;
+    violations.check(
+      value > 0 && finite && inGrid,
+      `${field}.budget`,
+      `must be a positive budget of the grid, got ${value}`,
+    );
+  }
 }

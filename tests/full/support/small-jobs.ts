@@ -64,6 +64,7 @@ export function smallReport(model: string): ReportSpec {
     profile: ProfileSettings.fromPartial({
       grid: [0, 0.1, 0.2],
       attack: AttackOptions.fromPartial({ steps: 5, restarts: 1, step: { $case: 'relativeStep', value: 0.3 } }),
+      confirmations: [{ attack: { method: 'square', queries: 20 }, place: { $case: 'frontierFrom', value: 0.1 } }],
     }),
     figures: { inversion: { steps: 5 } },
     smoothnessSamples: 5,

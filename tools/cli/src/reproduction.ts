@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  AttackLoss,
   AttackOptions,
   DatasetSelection,
   type Job,
@@ -18,6 +19,7 @@ import { downloadReport } from './report-files.js';
 import {
   expectedCosts,
   judgeName,
+  type PresetAttack,
   type ReproduceJudge,
   type ReproducePreset,
   reportedRecipes,
@@ -175,7 +177,6 @@ export class Reproduction {
       ascending: ProfileStrategy.ASCENDING,
       bisect: ProfileStrategy.BISECT,
     } as const;
-    const stepCase = profile.step.kind === 'absolute' ? 'absoluteStep' : 'relativeStep';
     return ReportSpec.fromPartial({
       title: `The nine recipes on ${dataset} (${name})`,
       models: reportedRecipes.map((recipe) => ({
@@ -186,13 +187,11 @@ export class Reproduction {
       samples: DatasetSelection.fromPartial({ dataset, split: 'test', count: testSamples }),
       profile: ProfileSettings.fromPartial({
         strategy: strategies[profile.strategy],
-        attack: AttackOptions.fromPartial({
-          steps: profile.steps,
-          restarts: profile.restarts,
-          loss: profile.loss === 'margin' ? 2 : 1,
-          seed: this.#seed,
-          step: { $case: stepCase, value: profile.step.size },
-        }),
+        attack: attackOptions(profile.attack, this.#seed),
+        confirmations: profile.confirmations.map(({ from, attack }) => ({
+          attack: attackOptions(attack, this.#seed),
+          place: { $case: 'frontierFrom', value: from },
+        })),
       }),
       figures: {
         inversion: { steps: inversion.steps, step: { $case: 'absoluteStep', value: inversion.step } },
@@ -211,4 +210,22 @@ export class Reproduction {
       seed: this.#seed,
     });
   }
+}
+
+function attackOptions(
+  { method = '', loss, steps, restarts, queries, step }: PresetAttack,
+  seed: number,
+): AttackOptions {
+  const losses = { 'cross-entropy': AttackLoss.CROSS_ENTROPY, margin: AttackLoss.MARGIN };
+  return AttackOptions.fromPartial({
+    method,
+    steps,
+    restarts,
+    queries,
+    seed,
+    ...(loss === undefined ? {} : { loss: losses[loss] }),
+    ...(step === undefined
+      ? {}
+      : { step: { $case: step.kind === 'absolute' ? 'absoluteStep' : 'relativeStep', value: step.size } }),
+  });
 }

@@ -374,6 +374,22 @@ export const refusedCalls: readonly RefusedCall[] = [
     call: report({ profile: ProfileSettings.fromPartial({ grid: [0.1, 0.2] }) }),
   },
   {
+    name: 'a profile that confirms outside its grid by an attack that there is not',
+    code: 'INVALID_ARGUMENT',
+    fields: [
+      'report.profile.further_attacks[0].method',
+      'report.profile.confirmations[0].budget',
+      'report.profile.confirmations[1].frontier_from',
+    ],
+    call: report({
+      profile: ProfileSettings.fromPartial({
+        grid: [0, 0.1, 0.2],
+        furtherAttacks: [{ method: 'none' }],
+        confirmations: [{ place: { $case: 'budget', value: 0.3 } }, { place: { $case: 'frontierFrom', value: -1 } }],
+      }),
+    }),
+  },
+  {
     name: 'a report without models',
     code: 'INVALID_ARGUMENT',
     fields: ['report.models'],

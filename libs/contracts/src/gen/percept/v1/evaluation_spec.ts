@@ -81,7 +81,36 @@ export interface ProfileSettings {
   /** How the grid is visited. */
   strategy: ProfileStrategy;
   /** The attack at each budget; its `epsilon` is ignored. */
-  attack?: AttackOptions | undefined;
+  attack?:
+    | AttackOptions
+    | undefined;
+  /**
+   * Attacks tried one after the other at each budget on the samples that withstand `attack` and those before, at most 16. Norm and seed are those of
+   * `attack`: theirs are ignored, as is their `epsilon`.
+   */
+  furtherAttacks: AttackOptions[];
+  /** Attacks tried one after the other when the strategy has ended, at most 16. */
+  confirmations: ProfileConfirmation[];
+}
+
+/** A further attack of a profile, where one more look counts: witnesses that it finds lower the curve. */
+export interface ProfileConfirmation {
+  /** The attack; its `norm`, `epsilon` and `seed` are ignored as in `ProfileSettings.further_attacks`. */
+  attack?:
+    | AttackOptions
+    | undefined;
+  /** Where it is tried. Absent: at every sample's frontier. */
+  place?:
+    | //
+    /** At this budget of the grid, in pixel units, above 0, on the samples that no budget up to it is known to break. */
+    { $case: "budget"; value: number }
+    | //
+    /**
+     * At each sample's own frontier, the largest budget of the grid not known to break it, where that is at least so much, in pixel units; where the
+     * attack breaks the sample there, at smaller budgets too, by bisection.
+     */
+    { $case: "frontierFrom"; value: number }
+    | undefined;
 }
 
 /** A robust-accuracy profile of one model. */
@@ -238,7 +267,7 @@ export interface ReportSpec {
 }
 
 function createBaseProfileSettings(): ProfileSettings {
-  return { grid: [], strategy: 0, attack: undefined };
+  return { grid: [], strategy: 0, attack: undefined, furtherAttacks: [], confirmations: [] };
 }
 
 export const ProfileSettings: MessageFns<ProfileSettings> = {
@@ -255,6 +284,12 @@ export const ProfileSettings: MessageFns<ProfileSettings> = {
     }
     if (message.attack !== undefined) {
       AttackOptions.encode(message.attack, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.furtherAttacks) {
+      AttackOptions.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.confirmations) {
+      ProfileConfirmation.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -306,6 +341,22 @@ export const ProfileSettings: MessageFns<ProfileSettings> = {
             message.attack = AttackOptions.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.furtherAttacks.push(AttackOptions.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.confirmations.push(ProfileConfirmation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -323,6 +374,14 @@ export const ProfileSettings: MessageFns<ProfileSettings> = {
       grid: globalThis.Array.isArray(object?.grid) ? object.grid.map((e: any) => globalThis.Number(e)) : [],
       strategy: isSet(object.strategy) ? profileStrategyFromJSON(object.strategy) : 0,
       attack: isSet(object.attack) ? AttackOptions.fromJSON(object.attack) : undefined,
+      furtherAttacks: globalThis.Array.isArray(object?.furtherAttacks)
+        ? object.furtherAttacks.map((e: any) => AttackOptions.fromJSON(e))
+        : globalThis.Array.isArray(object?.further_attacks)
+        ? object.further_attacks.map((e: any) => AttackOptions.fromJSON(e))
+        : [],
+      confirmations: globalThis.Array.isArray(object?.confirmations)
+        ? object.confirmations.map((e: any) => ProfileConfirmation.fromJSON(e))
+        : [],
     };
   },
 
@@ -337,6 +396,12 @@ export const ProfileSettings: MessageFns<ProfileSettings> = {
     if (message.attack !== undefined) {
       obj.attack = AttackOptions.toJSON(message.attack);
     }
+    if (message.furtherAttacks?.length) {
+      obj.furtherAttacks = message.furtherAttacks.map((e) => AttackOptions.toJSON(e));
+    }
+    if (message.confirmations?.length) {
+      obj.confirmations = message.confirmations.map((e) => ProfileConfirmation.toJSON(e));
+    }
     return obj;
   },
 
@@ -350,6 +415,129 @@ export const ProfileSettings: MessageFns<ProfileSettings> = {
     message.attack = (object.attack !== undefined && object.attack !== null)
       ? AttackOptions.fromPartial(object.attack)
       : undefined;
+    message.furtherAttacks = object.furtherAttacks?.map((e) => AttackOptions.fromPartial(e)) || [];
+    message.confirmations = object.confirmations?.map((e) => ProfileConfirmation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseProfileConfirmation(): ProfileConfirmation {
+  return { attack: undefined, place: undefined };
+}
+
+export const ProfileConfirmation: MessageFns<ProfileConfirmation> = {
+  encode(message: ProfileConfirmation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.attack !== undefined) {
+      AttackOptions.encode(message.attack, writer.uint32(10).fork()).join();
+    }
+    switch (message.place?.$case) {
+      case "budget":
+        writer.uint32(17).double(message.place.value);
+        break;
+      case "frontierFrom":
+        writer.uint32(25).double(message.place.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProfileConfirmation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProfileConfirmation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.attack = AttackOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.place = { $case: "budget", value: reader.double() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.place = { $case: "frontierFrom", value: reader.double() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProfileConfirmation {
+    return {
+      attack: isSet(object.attack) ? AttackOptions.fromJSON(object.attack) : undefined,
+      place: isSet(object.budget)
+        ? { $case: "budget", value: globalThis.Number(object.budget) }
+        : isSet(object.frontierFrom)
+        ? { $case: "frontierFrom", value: globalThis.Number(object.frontierFrom) }
+        : isSet(object.frontier_from)
+        ? { $case: "frontierFrom", value: globalThis.Number(object.frontier_from) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: ProfileConfirmation): unknown {
+    const obj: any = {};
+    if (message.attack !== undefined) {
+      obj.attack = AttackOptions.toJSON(message.attack);
+    }
+    if (message.place?.$case === "budget") {
+      obj.budget = floatToJson(message.place.value);
+    } else if (message.place?.$case === "frontierFrom") {
+      obj.frontierFrom = floatToJson(message.place.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ProfileConfirmation>): ProfileConfirmation {
+    return ProfileConfirmation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ProfileConfirmation>): ProfileConfirmation {
+    const message = createBaseProfileConfirmation();
+    message.attack = (object.attack !== undefined && object.attack !== null)
+      ? AttackOptions.fromPartial(object.attack)
+      : undefined;
+    switch (object.place?.$case) {
+      case "budget": {
+        if (object.place?.value !== undefined && object.place?.value !== null) {
+          message.place = { $case: "budget", value: object.place.value };
+        }
+        break;
+      }
+      case "frontierFrom": {
+        if (object.place?.value !== undefined && object.place?.value !== null) {
+          message.place = { $case: "frontierFrom", value: object.place.value };
+        }
+        break;
+      }
+    }
     return message;
   },
 };
