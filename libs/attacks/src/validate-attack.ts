@@ -19,10 +19,20 @@ export interface AttackInputs extends ImageInputs {
   readonly options: PgdOptions;
 }
 
+/** Values of all snapshots of one attack together: 256 MiB. */
+const mostSnapshotValues = 2 ** 26;
+
 /** Every violation of an attack's inputs and options at once, each named by field path; empty when the attack may run. */
 export function validateAttack(inputs: AttackInputs): Violation[] {
   const { classes, goal, options, inputShape, sampleIds } = inputs;
   const violations = [...validatePgdOptions(options, goal.kind, classes), ...validateInputs(inputs)];
+  const snapshots = options.snapshotsEvery === undefined ? 0 : Math.floor(options.steps / options.snapshotsEvery);
+  if (snapshots * inputs.images.length > mostSnapshotValues) {
+    violations.push({
+      field: 'options.snapshotsEvery',
+      description: `asks for ${snapshots} snapshots of ${inputs.images.length} values, which may have ${mostSnapshotValues} in all`,
+    });
+  }
   if (options.startImages === undefined) return violations;
   const wanted = sampleIds.length * inputShape[0] * inputShape[1] * inputShape[2];
   if (options.startImages.length !== wanted) {

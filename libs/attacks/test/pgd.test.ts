@@ -9,6 +9,8 @@ import {
   InvalidAttackError,
   type PgdOptions,
   pgd,
+  resolvePgdOptions,
+  validateAttack,
 } from '../src/index.js';
 import {
   affineClassifier,
@@ -258,6 +260,21 @@ describe('pgd', () => {
       expect(rows).toEqual(shorter.images);
     }
     expect(new Set(seen).size).toBe(count * 3);
+  });
+
+  it.each([
+    [256, []],
+    [257, ['options.snapshotsEvery']],
+  ])('with %d snapshots of 2^18 values violates %j', (steps, fields) => {
+    const violations = validateAttack({
+      inputShape: [512, 512, 1],
+      classes: 3,
+      images: new Float32Array(2 ** 18),
+      goal: { kind: 'untargeted', labels: Int32Array.of(1) },
+      sampleIds: Int32Array.of(0),
+      options: resolvePgdOptions({ steps, snapshotsEvery: 1 }),
+    });
+    expect(violations.map(({ field }) => field)).toEqual(fields);
   });
 
   it('stops at the step where it is cancelled and rejects with the reason', async () => {
