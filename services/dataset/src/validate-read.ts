@@ -4,6 +4,7 @@ import {
   type DatasetSelection,
   DataType,
   dataTypeToJSON,
+  maxMessageBytes,
 } from '@percept/contracts';
 import {
   type Augmentation,
@@ -17,6 +18,8 @@ import { Violations } from '@percept/platform';
 /** The most images of one batch or one call. */
 const mostImages = 4_096;
 const mostSelected = 100_000;
+/** What an answer holds beside its images: labels, numbers, names. */
+const besideImagesBytes = 2 * 1024 * 1024;
 
 /** The types that images are given in; not given is float32. */
 const imageTypes: readonly DataType[] = [DataType.UNSPECIFIED, DataType.FLOAT32, DataType.UINT8];
@@ -38,6 +41,7 @@ export function validateRead(request: DatasetReadRequest, { declaration, splits 
     'images_dtype',
     `must be FLOAT32 or UINT8, got ${dataTypeToJSON(request.imagesDtype)}`,
   );
+  checkFits(request.batchSize, split, request.imagesDtype === DataType.UINT8 ? 1 : 4, 'batch_size', violations);
   const augmentation = augmentationOf(request, declaration.augmentation, declaration.height, violations);
   violations.throwIfAny();
   return {
@@ -98,8 +102,10 @@ export function validateSelection(
       `the split has ${count} samples, asked for ${first} to ${first + selection.count}`,
     );
   }
-  violations.throwIfAny();
   const last = selection.count === 0 ? count : first + selection.count;
+  if (indices.length > 0) checkFits(indices.length, split, 4, 'selection.indices', violations);
+  else checkFits(last - first, split, 4, 'selection.count', violations);
+  violations.throwIfAny();
   return {
     split: split as Split,
     indices:
@@ -107,6 +113,20 @@ export function validateSelection(
         ? Uint32Array.from(indices)
         : Uint32Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i),
   };
+}
+
+/** Before the images are gathered: what fits no message would take memory and time for nothing. */
+function checkFits(
+  images: number,
+  split: Split | undefined,
+  bytesPerValue: number,
+  field: string,
+  violations: Violations,
+): void {
+  if (split === undefined) return;
+  const [height, width, channels] = split.shape;
+  const most = Math.floor((maxMessageBytes - besideImagesBytes) / (height * width * channels * bytesPerValue));
+  violations.check(images <= most, field, `at most ${most} images of this size fit an answer, got ${images}`);
 }
 
 function findSplit(name: string, splits: readonly Split[], field: string, violations: Violations): Split | undefined {

@@ -90,7 +90,13 @@ function checkReport(spec: ReportSpec, violations: Violations): void {
   violations.check(spec.samples !== undefined, 'report.samples', 'must be given');
   checkSettings(spec.profile, 'report.profile', violations);
   checkAttack(askedOptions(spec.figures?.inversion, true), 'targeted', 'report.figures.inversion', violations);
-  for (const [i, budget] of (spec.figures?.budgets ?? []).entries()) {
+  const budgets = spec.figures?.budgets ?? [];
+  violations.check(
+    budgets.length <= mostBudgets,
+    'report.figures.budgets',
+    `at most ${mostBudgets}, got ${budgets.length}`,
+  );
+  for (const [i, budget] of budgets.entries()) {
     violations.check(
       budget >= 0 && budget < Number.POSITIVE_INFINITY,
       `report.figures.budgets[${i}]`,

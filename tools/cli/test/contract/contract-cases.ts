@@ -5,6 +5,7 @@ import {
   DatasetImportRequest,
   DataType,
   encodeTensor,
+  FigureSettings,
   fileChunks,
   type ImageSource,
   type LabelSource,
@@ -394,6 +395,18 @@ export const refusedCalls: readonly RefusedCall[] = [
     code: 'INVALID_ARGUMENT',
     fields: ['report.models'],
     call: report({ models: [] }),
+  },
+  {
+    name: 'a report whose figure would show too many budgets',
+    code: 'INVALID_ARGUMENT',
+    fields: ['report.figures.budgets'],
+    call: report({ figures: FigureSettings.fromPartial({ budgets: new Array<number>(257).fill(0.1) }) }),
+  },
+  {
+    name: 'a report whose attack takes no step',
+    code: 'INVALID_ARGUMENT',
+    fields: ['report.profile.attack.steps'],
+    call: report({ profile: ProfileSettings.fromPartial({ attack: { steps: 0 } }) }),
   },
   {
     name: 'an unknown report',
