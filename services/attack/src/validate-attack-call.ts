@@ -56,7 +56,10 @@ export async function prepareAttack(
     for (const { field, description } of described.violations) violations.add(field, description);
   if (asked.model?.reference === undefined) violations.add('model', 'must be given');
   if (asked.model?.reference?.$case === 'remote') {
-    const method = described.kind === 'plan' && described.plan.kind === 'search' ? described.plan.method : 'pgd';
+    const method =
+      described.kind === 'plan' && described.plan.kind === 'search'
+        ? described.plan.method
+        : asked.options?.method || 'pgd';
     if (described.kind === 'plan' && !blackBoxMethods.includes(method))
       violations.add(
         'options.method',

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 // @ts-expect-error the bootstrap is plain JavaScript without declarations, so that it runs before anything is installed
-import { peersPython, python, toolsFolder } from '../../../tools/bootstrap/src/test-tools.mjs';
+import { mlserver, peersPython, python, toolsFolder } from '../../../tools/bootstrap/src/test-tools.mjs';
 
 /** Where a program is: in the folder of test tools or on the PATH. */
 function find(program: string): string | undefined {
@@ -24,6 +24,10 @@ export const grpcurlProgram = (): string | undefined => needed('grpcurl', find('
 /** A Python with the clients' packages; undefined where it is absent. @throws Error where it is absent in CI. */
 export const pythonProgram = (): string | undefined =>
   needed('Python with the clients’ packages', existsSync(python) ? python : undefined);
+
+/** The MLServer program; undefined where it is absent. @throws Error where it is absent in CI. */
+export const mlserverProgram = (): string | undefined =>
+  needed('MLServer', existsSync(mlserver) ? mlserver : undefined);
 
 /** A Python with foolbox, torchattacks, ART and PyTorch; undefined where it is absent. @throws Error where it is absent in CI. */
 export const attackLibrariesProgram = (): string | undefined =>

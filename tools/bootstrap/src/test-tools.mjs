@@ -31,6 +31,9 @@ const attackLibraries = [
   ...['eagerpy', 'requests', 'urllib3', 'idna', 'certifi', 'charset-normalizer'],
 ];
 
+/** The MLServer of the virtual environment of its own, whose dependencies would move the clients' versions. */
+export const mlserver = path.join(toolsFolder, 'mlserver', 'bin', 'mlserver');
+
 /** The Python with the attack libraries that ours is compared with; it borrows PyTorch from the system's Python. */
 export const peersPython = path.join(toolsFolder, 'peers', 'bin', 'python');
 
@@ -38,7 +41,7 @@ export const peersPython = path.join(toolsFolder, 'peers', 'bin', 'python');
 export const python = path.join(toolsFolder, 'python', 'bin', 'python');
 
 /**
- * Installs grpcurl, an S3 server and a Python with the clients' packages, where they are missing, into the tools folder.
+ * Installs grpcurl, an S3 server, a Python with the clients' packages, and MLServer, where they are missing, into the tools folder.
  * A tool that cannot be had is named in the log; the tests that need it then fail in CI and are skipped elsewhere.
  */
 export async function installTestTools({ log }) {
@@ -56,7 +59,8 @@ export async function installTestTools({ log }) {
     });
     if (code !== 0) log(`${name} could not be installed:\n${output.split('\n').slice(-5).join('\n')}`);
   }
-  await installPythonPackages({ log });
+  await installPythonPackages('python', pythonPackages, { log });
+  await installPythonPackages('mlserver', ['mlserver==1.7.1'], { log });
   await installAttackLibraries({ log });
 }
 
@@ -84,18 +88,18 @@ async function installAttackLibraries({ log }) {
   else log(`the attack libraries could not be installed:\n${output.split('\n').slice(-5).join('\n')}`);
 }
 
-/** Makes the virtual environment, and again when the list of packages has changed. */
-async function installPythonPackages({ log }) {
-  const folder = path.join(toolsFolder, 'python');
+/** Makes a virtual environment, and again when the list of its packages has changed. */
+async function installPythonPackages(name, packages, { log }) {
+  const folder = path.join(toolsFolder, name);
   const stamp = path.join(folder, '.percept-packages');
-  const wanted = pythonPackages.join(' ');
+  const wanted = packages.join(' ');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  log(`installing ${pythonPackages.join(', ')} for the Python clients`);
+  log(`installing ${packages.join(', ')}`);
   const { code, output } = await runCommand(
     'sh',
-    ['-c', `python3 -m venv "${folder}" && "${python}" -m pip install -q ${wanted}`],
+    ['-c', `python3 -m venv "${folder}" && "${path.join(folder, 'bin', 'python')}" -m pip install -q ${wanted}`],
     { quiet: true },
   );
   if (code === 0) writeFileSync(stamp, wanted);
-  else log(`the Python packages could not be installed:\n${output.split('\n').slice(-5).join('\n')}`);
+  else log(`${wanted} could not be installed:\n${output.split('\n').slice(-5).join('\n')}`);
 }
