@@ -3,6 +3,7 @@
 #include <climits>
 
 #include "direct.h"
+#include "planar.h"
 #include "winograd.h"
 
 namespace percept::conv {
@@ -76,6 +77,14 @@ void run_winograd(const Conv2dShape& shape, Direction direction, const WinogradP
       packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
                  [&](float* out) { kernels.pack(problem, w, out, threads); });
   kernels.convolve(problem, src, packed, dst, prologue, options.epilogue, workspace, threads);
+}
+
+bool uses_planar(const Conv2dShape& shape) { return planar_serves(shape, current_isa()); }
+
+const float* planar_filter(const Conv2dShape& shape, const float* w, Workspace& workspace,
+                           const Options& options) {
+  return packed_for(shape, Direction::backward_input, planar_packed_floats(shape), workspace,
+                    options, [&](float* out) { planar_pack(shape, w, out); });
 }
 #endif
 
@@ -162,6 +171,10 @@ void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedF
                [&](float* out) { kernels.pack(problem, w, out, at_least_one(threads)); });
     return;
   }
+  if (backward && uses_planar(shape)) {
+    planar_filter(shape, w, workspace, options);
+    return;
+  }
 #endif
   const DirectKernels& kernels = direct_kernels();
   const GatherPlan plan =
@@ -193,6 +206,11 @@ void backward_input(const Conv2dShape& shape, const float* dy, const float* w, f
                  dx, Prologue{}, workspace, options);
     return;
   }
+  if (uses_planar(shape)) {
+    planar_backward_input_avx2(shape, dy, planar_filter(shape, w, workspace, options), dx,
+                               options.epilogue, workspace, at_least_one(options.threads));
+    return;
+  }
 #endif
   run_direct(shape, Direction::backward_input, plan_backward_input(shape, workspace), dy, w, dx,
              Prologue{}, workspace, options);
@@ -218,6 +236,7 @@ const char* plan_name(const Conv2dShape& shape, Direction direction) {
   if (uses_winograd(shape, direction)) {
     return current_isa() == Isa::avx512 ? "winograd4x4_avx512" : "winograd4x4_avx2";
   }
+  if (direction == Direction::backward_input && uses_planar(shape)) return "planar_avx2";
   if (current_isa() == Isa::avx512) return "direct_avx512";
   if (current_isa() == Isa::avx2) return "direct_avx2";
 #endif

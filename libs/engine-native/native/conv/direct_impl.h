@@ -241,10 +241,57 @@ Layout layout_of(const GatherPlan& plan, const Panels& panels, bool prologue, in
   return layout;
 }
 
+// A prologue as pixels are copied through it. With fewer channels than lanes its vectors run on
+// across the pixels, and the same ones come again after as many vectors as there are channels.
+struct PixelPrologue {
+  PixelPrologue(const Prologue& prologue, int channels)
+      : active(prologue.active()), relu(prologue.relu), scale(prologue.scale), shift(prologue.shift) {
+    if (!active || channels >= kWidth) return;
+    for (int i = 0; i < channels * kWidth; ++i) {
+      scales[i] = scale ? scale[i % channels] : 1.0f;
+      shifts[i] = shift ? shift[i % channels] : 0.0f;
+    }
+  }
+
+  bool active, relu;
+  const float* scale;
+  const float* shift;
+  alignas(64) float scales[kWidth * kWidth];
+  alignas(64) float shifts[kWidth * kWidth];
+};
+
+Vector::Float apply(const PixelPrologue& prologue, Vector::Float v, Vector::Float scale,
+                    Vector::Float shift) {
+  v = Vector::fma(v, scale, shift);
+  return prologue.relu ? Vector::relu(v) : v;
+}
+
+void copy_few_channels(const float* src, float* dst, ptrdiff_t floats, int channels,
+                       const PixelPrologue& prologue) {
+  int phase = 0;
+  ptrdiff_t i = 0;
+  for (; i + kWidth <= floats; i += kWidth) {
+    const Vector::Float scale = Vector::load(prologue.scales + phase);
+    const Vector::Float shift = Vector::load(prologue.shifts + phase);
+    Vector::store(dst + i, apply(prologue, Vector::load(src + i), scale, shift));
+    phase += kWidth;
+    if (phase == channels * kWidth) phase = 0;
+  }
+  if (i == floats) return;
+  const Vector::Mask mask = Vector::first(static_cast<int>(floats - i));
+  const Vector::Float scale = Vector::load(prologue.scales + phase);
+  const Vector::Float shift = Vector::load(prologue.shifts + phase);
+  Vector::store(dst + i, apply(prologue, Vector::load(src + i, mask), scale, shift), mask);
+}
+
 void copy_pixels(const float* src, float* dst, ptrdiff_t pixels, int channels,
-                 const Prologue& prologue) {
-  if (!prologue.active()) {
+                 const PixelPrologue& prologue) {
+  if (!prologue.active) {
     memcpy(dst, src, sizeof(float) * pixels * channels);
+    return;
+  }
+  if (channels < kWidth) {
+    copy_few_channels(src, dst, pixels * channels, channels, prologue);
     return;
   }
   for (int c = 0; c < channels; c += kWidth) {
@@ -254,17 +301,15 @@ void copy_pixels(const float* src, float* dst, ptrdiff_t pixels, int channels,
     const Vector::Float shift =
         prologue.shift ? Vector::load(prologue.shift + c, mask) : Vector::zero();
     for (ptrdiff_t p = 0; p < pixels; ++p) {
-      Vector::Float v = Vector::load(src + p * channels + c, mask);
-      v = Vector::fma(v, scale, shift);
-      if (prologue.relu) v = Vector::relu(v);
-      Vector::store(dst + p * channels + c, v, mask);
+      const Vector::Float v = Vector::load(src + p * channels + c, mask);
+      Vector::store(dst + p * channels + c, apply(prologue, v, scale, shift), mask);
     }
   }
 }
 
 // Fills one item's padded input, whose first row is input row `first_row` (may be negative).
 void fill_item(const GatherPlan& plan, const Layout& layout, const float* image, int first_row,
-               float* buffer, const Prologue& prologue) {
+               float* buffer, const PixelPrologue& prologue) {
   const int channels = plan.in_c;
   const int left = min_of(layout.buffer_cols, max_of(0, -plan.min_col));
   const int right = max_of(left, min_of(layout.buffer_cols, plan.in_w - plan.min_col));
@@ -466,6 +511,7 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
                       static_cast<ptrdiff_t>(segment.col - plan.min_col) * plan.in_c;
     steps[s].steps = segment_steps(plan, segment, panels.pack);
   }
+  const PixelPrologue pixel_prologue(prologue, plan.in_c);
   const ptrdiff_t in_image = static_cast<ptrdiff_t>(plan.in_h) * plan.in_w * plan.in_c;
   const ptrdiff_t out_row = static_cast<ptrdiff_t>(plan.out_w) * plan.out_c;
   const ptrdiff_t out_image = out_row * plan.out_h;
@@ -487,7 +533,7 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
         const int band = static_cast<int>((item + i) % layout.bands);
         fill_item(plan, layout, src + image * in_image,
                   band * layout.band_rows * plan.in_step_h + plan.min_row,
-                  buffer + layout.item_pitch * i, prologue);
+                  buffer + layout.item_pitch * i, pixel_prologue);
       }
       const float* phase_packed = packed;
       for (int p = 0; p < plan.phase_count; ++p) {
@@ -654,6 +700,7 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
   float* sums = take<float>(workspace, sum_floats * slices);
   const float** src_rows = take<const float*>(workspace, max_rows * slices);
   const float** dy_rows = take<const float*>(workspace, max_rows * slices);
+  const PixelPrologue pixel_prologue(prologue, plan.in_c);
   const ptrdiff_t in_image = static_cast<ptrdiff_t>(plan.in_h) * plan.in_w * plan.in_c;
   const ptrdiff_t out_row = static_cast<ptrdiff_t>(plan.out_w) * plan.out_c;
 
@@ -685,7 +732,7 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
         const float* base = buffer + layout.item_pitch * i;
         if (layout.copy) {
           fill_item(plan, layout, x + image * in_image, first_input,
-                    buffer + layout.item_pitch * i, prologue);
+                    buffer + layout.item_pitch * i, pixel_prologue);
         } else {
           base = x + image * in_image + first_input * layout.row_pitch +
                  static_cast<ptrdiff_t>(plan.min_col) * plan.in_c;

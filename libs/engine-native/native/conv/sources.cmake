@@ -4,6 +4,7 @@ set(PERCEPT_CONV_INCLUDE_DIR "${CMAKE_CURRENT_LIST_DIR}")
 set(PERCEPT_CONV_SOURCES
     "${CMAKE_CURRENT_LIST_DIR}/conv.cc"
     "${CMAKE_CURRENT_LIST_DIR}/direct_plan.cc"
+    "${CMAKE_CURRENT_LIST_DIR}/planar.cc"
     "${CMAKE_CURRENT_LIST_DIR}/winograd_plan.cc"
     "${CMAKE_CURRENT_LIST_DIR}/workspace.cc")
 
@@ -23,6 +24,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
         -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512)
   endif()
   percept_conv_kernels(direct_avx2.cc -mavx2 -mfma)
+  percept_conv_kernels(planar_avx2.cc -mavx2 -mfma)
   percept_conv_kernels(winograd_avx2.cc -mavx2 -mfma)
   percept_conv_kernels(direct_avx512.cc ${PERCEPT_CONV_AVX512})
   percept_conv_kernels(winograd_avx512.cc ${PERCEPT_CONV_AVX512})

@@ -169,10 +169,11 @@ inline V apply(const InputPrologue& prologue, V value, V scale, V shift) {
   return prologue.relu ? Vector::relu(value) : value;
 }
 
-// Transforms one vector of channels of one tile's 6x6 input patch. `store_at(position, value)` places results.
-template <bool Interior, bool Fused, class Store>
+// Transforms one vector of channels of one tile's 6x6 input patch; positions lie `stride` apart in `out`.
+template <bool Interior, bool Fused>
 inline void transform_patch(const WinogradProblem& problem, const float* image, int y0, int x0,
-                            int channel, const InputPrologue& prologue, const Store& store_at) {
+                            int channel, const InputPrologue& prologue, float* out,
+                            ptrdiff_t stride) {
   alignas(64) float columns[kPositions * kLanes];
   const ptrdiff_t pixel = problem.in_c;
   const ptrdiff_t row = pixel * problem.in_w;
@@ -207,7 +208,7 @@ inline void transform_patch(const WinogradProblem& problem, const float* image, 
     for (int j = 0; j < kPoints; ++j) d[j] = load(columns + (i * kPoints + j) * kLanes);
     input_transform(d, t);
 #pragma GCC unroll 6
-    for (int j = 0; j < kPoints; ++j) store_at(i * kPoints + j, t[j]);
+    for (int j = 0; j < kPoints; ++j) store(out + (i * kPoints + j) * stride, t[j]);
   }
 }
 
@@ -224,18 +225,11 @@ inline void transform_input_tile(const WinogradProblem& problem, const float* sr
                         x0 + kPoints <= problem.in_w;
   for (int channel = 0; channel < problem.in_c; channel += kLanes) {
     float* out = out_at(channel / kLanes);
-    const auto store_at = [&](int position, V value) { store(out + position * stride, value); };
-    if (prologue.active) {
-      if (interior) {
-        transform_patch<true, true>(problem, image, y0, x0, channel, prologue, store_at);
-      } else {
-        transform_patch<false, true>(problem, image, y0, x0, channel, prologue, store_at);
-      }
-    } else if (interior) {
-      transform_patch<true, false>(problem, image, y0, x0, channel, prologue, store_at);
-    } else {
-      transform_patch<false, false>(problem, image, y0, x0, channel, prologue, store_at);
-    }
+    const auto transform = prologue.active
+                               ? (interior ? transform_patch<true, true> : transform_patch<false, true>)
+                               : (interior ? transform_patch<true, false>
+                                           : transform_patch<false, false>);
+    transform(problem, image, y0, x0, channel, prologue, out, stride);
   }
 }
 
