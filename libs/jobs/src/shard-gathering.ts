@@ -114,7 +114,9 @@ export class ShardGathering {
     try {
       const settled = new Promise<ShardOutcome>((resolve, reject) => {
         onAbort = () => reject(signal.reason);
-        signal.addEventListener('abort', onAbort, { once: true });
+        // An aborted signal tells nobody again, and it may have fired since `run` looked.
+        if (signal.aborted) onAbort();
+        else signal.addEventListener('abort', onAbort, { once: true });
         this.#waiting.set(shard.id, {
           onProgress: options.onProgress,
           settle: resolve,
@@ -125,7 +127,7 @@ export class ShardGathering {
       });
       // Whoever awaits `settled` below sees the rejection; `send` may throw first.
       settled.catch(() => undefined);
-      await send(this.#storedArrays);
+      if (!signal.aborted) await send(this.#storedArrays);
       return await settled;
     } finally {
       signal.removeEventListener('abort', onAbort);

@@ -9,7 +9,7 @@ import {
   startJobRunner,
   watchJob,
 } from '@percept/jobs';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Process, type World, worlds } from './job-worlds.js';
 
 describe.each(worlds)('shards in the $name form', (form) => {
@@ -101,6 +101,42 @@ describe.each(worlds)('shards in the $name form', (form) => {
     expect({ state: record.state, sum }).toEqual({ state: 'SUCCEEDED', sum: 80 });
     expect(byWorker.reduce((a, b) => a + b)).toBe(5);
     expect(Math.min(...byWorker)).toBeGreaterThan(0);
+  });
+
+  test('are not waited for when their job ends while an earlier outcome of theirs is looked for', async () => {
+    const group = freshGroup();
+    const { bus, store, repository, queue } = process;
+    const ending = new AbortController();
+    const reason = new Error('no longer wanted');
+    const read = store.get.bind(store);
+    const get = vi.spyOn(store, 'get');
+    onTestFinished(() => get.mockRestore());
+    const ran = new Promise<unknown>((resolve) => {
+      const runner = startJobRunner({
+        bus,
+        repository,
+        handlers: {
+          [group]: (context) =>
+            ShardGathering.during(
+              { ...context, signal: ending.signal },
+              { bus, store, group, engine: 'e', onError: () => {} },
+              async (shards) => {
+                get.mockImplementation(async (key) => {
+                  if (key.endsWith('/outcome')) ending.abort(reason);
+                  return await read(key);
+                });
+                await shards.run('square', { n: 1 }).catch(resolve);
+                return JobResult.create();
+              },
+            ),
+        },
+        leaseMs: 2_000,
+        onError: () => {},
+      });
+      closers.push(() => runner.close());
+    });
+    await queue.submit({ kind: group, spec: JobSpec.create(), requestId: '' });
+    expect(await ran).toBe(reason);
   });
 
   test('are left to workers of the same engine', async () => {
