@@ -1,4 +1,4 @@
-import type { Goal } from './goal.js';
+import { type Goal, kindOf } from './goal.js';
 import { type PgdOptions, resolvePgdOptions, validatePgdOptions } from './pgd-options.js';
 import {
   resolveSearchOptions,
@@ -37,5 +37,5 @@ export function validatePlanOptions(plan: AttackPlan, kind: Goal['kind'], classe
 export function validatePlan(plan: AttackPlan, inputs: ImageInputs): Violation[] {
   return plan.kind === 'pgd'
     ? validateAttack({ ...inputs, options: plan.options })
-    : [...validatePlanOptions(plan, inputs.goal.kind, inputs.classes), ...validateInputs(inputs)];
+    : [...validatePlanOptions(plan, kindOf(inputs.goal), inputs.classes), ...validateInputs(inputs)];
 }

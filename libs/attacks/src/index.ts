@@ -12,7 +12,7 @@ export type { AttackResult, Snapshot } from './attack-result.js';
 export { type Box, pixelBox, unboundedBox } from './box.js';
 export { boxAwareL1Step } from './box-aware-l1-step.js';
 export { type FgsmOptions, fgsm, fgsmAsPgd } from './fgsm.js';
-export { type Goal, goalClasses } from './goal.js';
+export { type AskedGoal, type Goal, goalClasses } from './goal.js';
 export { inversionAsPgd } from './inversion.js';
 export { inversionStarts } from './inversion-starts.js';
 export { leavePredictions } from './leave-predictions.js';

@@ -24,8 +24,8 @@ export async function leavePredictions(
   const scorer = scorerOf(attacked);
   const count = sampleIds.length;
   const { inputShape, classes } = scorer;
-  const unknown = { kind: 'untargeted', labels: new Int32Array(count) } as const;
-  const violations = validatePlan(plan, { inputShape, classes, images, goal: unknown, sampleIds });
+  const asked = { kind: 'leave-predictions' } as const;
+  const violations = validatePlan(plan, { inputShape, classes, images, goal: asked, sampleIds });
   if (violations.length > 0) throw new InvalidAttackError(violations);
   const cleanLogits = new Float32Array(count * classes);
   await scoreInBatches(scorer, splitRows(images, count), plan.options.batchSize, hooks.signal, (logits, first) =>

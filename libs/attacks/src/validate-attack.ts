@@ -1,4 +1,4 @@
-import { type Goal, goalClasses } from './goal.js';
+import { type AskedGoal, type Goal, goalClasses, kindOf } from './goal.js';
 import { type PgdOptions, validatePgdOptions } from './pgd-options.js';
 import type { Violation } from './violations.js';
 
@@ -9,7 +9,7 @@ export interface ImageInputs {
   readonly classes: number;
   /** n x height x width x channels values in [0, 1]. */
   readonly images: Float32Array;
-  readonly goal: Goal;
+  readonly goal: AskedGoal;
   /** One non-negative identity per image, the key of its random numbers. */
   readonly sampleIds: Int32Array;
 }
@@ -25,7 +25,7 @@ const mostSnapshotValues = 2 ** 26;
 /** Every violation of an attack's inputs and options at once, each named by field path; empty when the attack may run. */
 export function validateAttack(inputs: AttackInputs): Violation[] {
   const { classes, goal, options, inputShape, sampleIds } = inputs;
-  const violations = [...validatePgdOptions(options, goal.kind, classes), ...validateInputs(inputs)];
+  const violations = [...validatePgdOptions(options, kindOf(goal), classes), ...validateInputs(inputs)];
   const snapshots = options.snapshotsEvery === undefined ? 0 : Math.floor(options.steps / options.snapshotsEvery);
   if (snapshots * inputs.images.length > mostSnapshotValues) {
     violations.push({
@@ -61,23 +61,28 @@ export function validateInputs({ inputShape, classes, images, goal, sampleIds }:
   }
   violations.push(...outsideUnitInterval('images', images));
   if (classes < 2) violations.push({ field: 'model', description: `needs at least 2 classes, has ${classes}` });
+  if (goal.kind !== 'leave-predictions') violations.push(...unsoundClasses(goal, count, classes));
+  for (let i = 0; i < count; i++) {
+    if ((sampleIds[i] as number) < 0) {
+      violations.push({ field: `sampleIds[${i}]`, description: `must not be negative, got ${sampleIds[i]}` });
+    }
+  }
+  return violations;
+}
+
+function unsoundClasses(goal: Goal, count: number, classes: number): Violation[] {
+  const violations: Violation[] = [];
   const field = goal.kind === 'untargeted' ? 'labels' : 'targets';
   const wanted = goalClasses(goal);
   if (wanted.length !== count) {
     violations.push({ field, description: `needs one class per image (${count}), got ${wanted.length}` });
   }
-  for (let i = 0; i < wanted.length; i++) {
-    const value = wanted[i] as number;
+  for (const [i, value] of wanted.entries()) {
     if (value < 0 || value >= classes) {
       violations.push({
         field: `${field}[${i}]`,
         description: `no class ${value}: the model has classes 0 to ${classes - 1}`,
       });
-    }
-  }
-  for (let i = 0; i < count; i++) {
-    if ((sampleIds[i] as number) < 0) {
-      violations.push({ field: `sampleIds[${i}]`, description: `must not be negative, got ${sampleIds[i]}` });
     }
   }
   return violations;

@@ -1,9 +1,9 @@
 import {
+  type AskedGoal,
   type AttackedModel,
   type AttackPlan,
   type AttackProgress,
   type AttackResult,
-  type Goal,
   leavePredictions,
   runAttack,
 } from '@percept/attacks';
@@ -12,9 +12,6 @@ import { type RemoteModelDescription, RemoteModelGateway } from '@percept/gatewa
 import { ModelCache, type ModelWeights } from '@percept/models';
 
 const models = new ModelCache(4);
-
-/** A goal, or that each image must leave the class that the model predicts for it. */
-export type AskedGoal = Goal | { readonly kind: 'leave-predictions' };
 
 /** An attack as plain data, as it travels to a compute worker. */
 export interface AttackTask {

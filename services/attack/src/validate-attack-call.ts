@@ -1,4 +1,4 @@
-import { type AttackPlan, type Goal, resolveAttackPlan, validatePlan } from '@percept/attacks';
+import { type AskedGoal, type AttackPlan, resolveAttackPlan, validatePlan } from '@percept/attacks';
 import {
   type AttackOptions,
   type CallOptions,
@@ -10,7 +10,6 @@ import { askedAttack, contractField } from '@percept/messages';
 import { Violations } from '@percept/platform';
 import { type AttackedModel, blackBoxMethods, fetchAttackedModel, type ModelSources } from './attacked-model.js';
 import { type ImageSources, imagesPerCall, type ResolvedImages, resolveImages } from './resolve-images.js';
-import type { AskedGoal } from './tasks.js';
 
 /** What targeted and untargeted calls have in common. */
 export interface AttackAsked {
@@ -88,8 +87,7 @@ export async function prepareAttack(
     inputShape: attacked.shape,
     classes: attacked.classes,
     images: resolved.images,
-    // Of predictions nobody can say yet which classes they are: any class will do.
-    goal: goal.kind === 'leave-predictions' ? untargeted(new Int32Array(resolved.sampleIds.length)) : goal,
+    goal,
     sampleIds: resolved.sampleIds,
   };
   for (const { field, description } of validatePlan(plan, inputs)) violations.add(contractField(field), description);
@@ -129,9 +127,5 @@ function goalOf(
       `an untargeted attack needs one label per image (${count}), each below ${classes}, or labels_from PREDICTIONS`,
     );
   }
-  return untargeted(labels ?? new Int32Array(count));
-}
-
-function untargeted(labels: Int32Array): Goal {
-  return { kind: 'untargeted', labels };
+  return { kind: 'untargeted', labels: labels ?? new Int32Array(count) };
 }
