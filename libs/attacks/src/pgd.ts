@@ -103,8 +103,11 @@ class PgdRun {
       );
       for (const trial of ended) if (this.#mayRestart(trial)) waiting.push([trial.index, trial.restart + 1]);
       active = active.filter((trial) => !ended.has(trial));
-      this.#report();
-      await this.#standings.breathe();
+      await this.#standings.breathe({
+        finished: this.#finished,
+        gradientImageSteps: this.#gradientImageSteps,
+        gradientImageStepsAtMost: this.#sampleIds.length * this.#options.steps * this.#options.restarts,
+      });
     }
     return this.#result();
   }
@@ -223,17 +226,6 @@ class PgdRun {
     for (const snapshot of this.#snapshots) {
       if (snapshot.step > afterStep) snapshot.images.set(image, index * image.length);
     }
-  }
-
-  #report(): void {
-    const images = this.#sampleIds.length;
-    this.#hooks.onStep?.({
-      images,
-      finished: this.#finished,
-      succeeded: this.#standings.succeeded,
-      gradientImageSteps: this.#gradientImageSteps,
-      gradientImageStepsAtMost: images * this.#options.steps * this.#options.restarts,
-    });
   }
 
   async #result(): Promise<AttackResult> {

@@ -71,7 +71,6 @@ class SearchRun {
   readonly #sampleIds: Int32Array;
   readonly #options: SearchRunOptions;
   readonly #begin: (problem: SearchProblem) => Search;
-  readonly #hooks: AttackHooks;
   readonly #standings: Standings;
   readonly #cleanLogits: Float32Array[] = [];
   readonly #gradientSteps: Int32Array;
@@ -97,7 +96,6 @@ class SearchRun {
     this.#sampleIds = sampleIds;
     this.#options = options;
     this.#begin = begin;
-    this.#hooks = hooks;
     this.#standings = new Standings(this.#scorer, images, goal, count, options, hooks);
     this.#gradientSteps = new Int32Array(count);
     this.#restartsUsed = new Int32Array(count);
@@ -126,8 +124,11 @@ class SearchRun {
       await this.#forwards(forForwards, ended);
       this.#finished += ended.size;
       active = inTurn(active, [...forGradients, ...forForwards]).filter((one) => !ended.has(one));
-      this.#report();
-      await this.#standings.breathe();
+      await this.#standings.breathe({
+        finished: this.#finished,
+        gradientImageSteps: this.#gradientImageSteps,
+        gradientImageStepsAtMost: Math.max(1, count * this.#options.gradientStepsAtMost),
+      });
     }
     return await this.#standings.result({
       gradientSteps: this.#gradientSteps,
@@ -219,17 +220,6 @@ class SearchRun {
     }
     const centre = this.#standings.rows[index] as Float32Array;
     return distance(point, centre, this.#options.norm) < distance(known.image, centre, this.#options.norm);
-  }
-
-  #report(): void {
-    const images = this.#sampleIds.length;
-    this.#hooks.onStep?.({
-      images,
-      finished: this.#finished,
-      succeeded: this.#standings.succeeded,
-      gradientImageSteps: this.#gradientImageSteps,
-      gradientImageStepsAtMost: Math.max(1, images * this.#options.gradientStepsAtMost),
-    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AttackHooks } from './attack-hooks.js';
+import type { AttackHooks, AttackProgress } from './attack-hooks.js';
 import type { AttackResult, Snapshot } from './attack-result.js';
 import { type Goal, goalClasses } from './goal.js';
 import { joinRows, splitRows } from './image-rows.js';
@@ -126,8 +126,9 @@ export class Standings {
     return this.#standings.reduce((sum, standing) => sum + Number(standing.success), 0);
   }
 
-  /** Lets messages of other threads arrive (a cancellation among them), then stops if told to. */
-  async breathe(): Promise<void> {
+  /** After a step of the working batch: tells how far the attack is, lets messages of other threads arrive (a cancellation among them), then stops if told to. */
+  async breathe(progress: Omit<AttackProgress, 'images' | 'succeeded'>): Promise<void> {
+    this.#hooks.onStep?.({ ...progress, images: this.rows.length, succeeded: this.succeeded });
     await breathe(this.#hooks.signal);
   }
 
