@@ -35,7 +35,9 @@ type JobEntry = Pick<JobRecord, 'id' | 'kind' | 'state' | 'createTime'>;
 
 const CONFLICT_ATTEMPTS = 100;
 const KNOWN_ENDED_JOBS = 200_000;
-const CACHED_ENDED_RECORDS = 1_000;
+const CACHED_ENDED_RECORDS = 10_000;
+/** Larger records are read again for every listing that shows them. */
+const LARGEST_CACHED_BYTES = 8_192;
 const CONCURRENT_READS = 16;
 
 /** The jobs in the store. Every change is a conditional put, so that no two writers overwrite each other. */
@@ -209,22 +211,24 @@ export class JobRepository {
     try {
       const { bytes, etag } = await this.store.get(recordKey(id));
       const record = decodeJobRecord(id, bytes);
-      this.#remember(record);
+      this.#remember(record, bytes.byteLength);
       return { record, etag };
     } catch (error) {
       throw asJobNotFound(error, id);
     }
   }
 
-  #remember(record: JobRecord): void {
+  #remember(record: JobRecord, size: number): void {
     if (!isTerminal(record.state)) {
       return;
     }
     const { id, kind, state, createTime } = record;
     this.#ended.set(id, { id, kind, state, createTime });
     dropOldest(this.#ended, KNOWN_ENDED_JOBS);
-    this.#endedRecords.set(id, record);
-    dropOldest(this.#endedRecords, CACHED_ENDED_RECORDS);
+    if (size <= LARGEST_CACHED_BYTES) {
+      this.#endedRecords.set(id, record);
+      dropOldest(this.#endedRecords, CACHED_ENDED_RECORDS);
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { Bus } from '@percept/bus';
 import {
   invalidArgument,
   type Job,
-  type JobSpec,
+  JobSpec,
   type JobsCancelRequest,
   type JobsCancelResponse,
   type JobsGetRequest,
@@ -35,7 +35,9 @@ export interface JobsServiceOptions {
 const DEFAULT_PAGE_SIZE = 100;
 const LARGEST_PAGE_SIZE = 1_000;
 const LISTED_KEYS = 1_000;
-const CACHED_SPECS = 1_000;
+const CACHED_SPECS = 10_000;
+/** Larger specs are read again for every answer that shows them. */
+const LARGEST_CACHED_BYTES = 8_192;
 
 /** The one implementation of `percept.v1.Jobs`, mounted wherever jobs are owned. Where several owners share a port, one with all kinds. */
 export function jobsService(options: JobsServiceOptions): MountedService {
@@ -127,7 +129,9 @@ class JobsCalls {
     let spec = this.#specs.get(record.id);
     if (spec === undefined) {
       spec = await this.#options.repository.readSpec(record.id);
-      this.#specs.set(record.id, spec);
+      if (JobSpec.encode(spec).finish().byteLength <= LARGEST_CACHED_BYTES) {
+        this.#specs.set(record.id, spec);
+      }
       if (this.#specs.size > CACHED_SPECS) {
         const [oldest = ''] = this.#specs.keys();
         this.#specs.delete(oldest);
