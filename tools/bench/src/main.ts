@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
+import type { BenchReport } from './bench-report.js';
 import { type AttackComparison, attackBenchmarks } from './benchmarks/attacks.js';
-import { type ServiceReport, serviceBenchmarks } from './benchmarks/services.js';
+import { layers } from './benchmarks/layers.js';
+import { serviceBenchmarks } from './benchmarks/services.js';
 import { startOurs, stepBenchmarks } from './benchmarks/steps.js';
 import type { Contender } from './contender.js';
 import { interleave, type Timing } from './interleave.js';
@@ -16,6 +18,12 @@ interface Result {
   /** The fastest peer's median over ours; absent without peers. */
   readonly ratio?: number;
 }
+
+/** The benchmarks that report by themselves, without a peer in turn. */
+const reportBenchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
+  ...serviceBenchmarks,
+  layers,
+};
 
 function line({ label, secondsPerStep: { median, min, max } }: Timing, batch: number): string {
   const ms = (seconds: number): string => (seconds * 1000).toFixed(1);
@@ -38,7 +46,7 @@ async function measure(name: string, step: (work: StepWork) => void, options: Be
 
 async function main(args: readonly string[]): Promise<void> {
   const options = parseBenchOptions(args);
-  const known = [stepBenchmarks, attackBenchmarks, serviceBenchmarks].flatMap(Object.keys);
+  const known = [stepBenchmarks, attackBenchmarks, reportBenchmarks].flatMap(Object.keys);
   const unknown = options.names.filter((name) => !known.includes(name));
   if (options.names.length === 0 || unknown.length > 0) {
     const problem = unknown.length > 0 ? `unknown benchmark ${unknown.join(', ')}` : 'name at least one benchmark';
@@ -50,16 +58,16 @@ async function main(args: readonly string[]): Promise<void> {
   if (options.names.some((name) => name in stepBenchmarks)) {
     console.log(`steps: PreActResNet18 of width ${width}, batch ${batch}, ${rounds} rounds`);
   }
-  const results: (Result | AttackComparison | ({ readonly name: string } & ServiceReport))[] = [];
+  const results: (Result | AttackComparison | ({ readonly name: string } & BenchReport))[] = [];
   for (const name of options.names) {
     const attack = attackBenchmarks[name];
     if (attack !== undefined) {
       for (const model of options.models) results.push(await attack(model, options, console.log));
       continue;
     }
-    const ofServices = serviceBenchmarks[name];
-    if (ofServices !== undefined) {
-      const report = await ofServices(options);
+    const reportOf = reportBenchmarks[name];
+    if (reportOf !== undefined) {
+      const report = await reportOf(options);
       results.push({ name, ...report });
       console.log([`${name}:`, ...report.lines].join('\n  '));
       continue;

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { selectEngine } from '@percept/tensor';
+import type { BenchReport } from '../bench-report.js';
 import type { ClientsReport, LoadRole, ProbeReport } from '../load-clients.js';
 import type { BenchOptions } from '../options.js';
 import { percentile } from '../summary.js';
 import { cancelJob, hostServices, registerModel, startTraining } from './hosted-services.js';
-import type { ServiceReport } from './services.js';
 
 const clientCount = 200;
 const probeIntervalMs = 20;
@@ -18,7 +18,7 @@ const secondsPerRound = 10;
  * 200 clients, each with a connection of its own, ask for small targeted attacks while an adversarial training runs. Server in this process, clients and
  * health probe in threads of their own. Tells codes, latencies, those of health, and how memory went after a warm-up.
  */
-export async function load(options: BenchOptions): Promise<ServiceReport> {
+export async function load(options: BenchOptions): Promise<BenchReport> {
   await selectEngine({ threads: 1, ...(options.engine ? { engine: options.engine } : {}) });
   const services = await hostServices(options);
   const threads: LoadThread<unknown>[] = [];

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { type PerceptClient, perceptClient, startDistributed } from '@percept/cli';
 import { AttackOptions, AttackSpec, StopRule } from '@percept/contracts';
 import { selectEngine } from '@percept/tensor';
+import type { BenchReport } from '../bench-report.js';
 import type { BenchOptions } from '../options.js';
 import { registerModel } from './hosted-services.js';
-import type { ServiceReport } from './services.js';
 
 const shardImages = 200;
 const shardsPerWorker = 4;
@@ -16,7 +16,7 @@ const steps = 5;
  * One attack job of fixed work over 1 to N single-thread worker processes (N: cores, the service's own process among them), over
  * nats-server and an S3 server. Each count takes the job `rounds` times; the median counts.
  */
-export async function scaling({ width, engine, rounds }: BenchOptions): Promise<ServiceReport> {
+export async function scaling({ width, engine, rounds }: BenchOptions): Promise<BenchReport> {
   await selectEngine({ threads: 1, ...(engine ? { engine } : {}) });
   const dataFolder = await mkdtemp(path.join(tmpdir(), 'percept-scaling-'));
   const most = availableParallelism();

@@ -9,6 +9,7 @@ import {
 } from '@percept/contracts';
 import { PreActResNet } from '@percept/models';
 import { selectEngine, uniformArray } from '@percept/tensor';
+import type { BenchReport } from '../bench-report.js';
 import type { Contender } from '../contender.js';
 import { interleave } from '../interleave.js';
 import type { BenchOptions } from '../options.js';
@@ -18,14 +19,8 @@ import { cancelJob, hostServices, registerModel, startTraining } from './hosted-
 import { load } from './load.js';
 import { scaling } from './scaling.js';
 
-/** What a benchmark of services found: lines for people, numbers for programs. */
-export interface ServiceReport {
-  readonly lines: readonly string[];
-  readonly values: Readonly<Record<string, number>>;
-}
-
 /** The benchmarks that time running services, by name. */
-export const serviceBenchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<ServiceReport>>> = {
+export const serviceBenchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
   'rpc-overhead': rpcOverhead,
   'health-under-load': healthUnderLoad,
   'cancel-latency': cancelLatency,
@@ -37,7 +32,7 @@ const attackedImages = 10;
 const attackSteps = 50;
 
 /** `Attack.Targeted` over gRPC against the same attack computed in this process: 10 images, 50 steps each. */
-async function rpcOverhead(options: BenchOptions): Promise<ServiceReport> {
+async function rpcOverhead(options: BenchOptions): Promise<BenchReport> {
   const { threads, engine, width, rounds } = options;
   await selectEngine({ threads, ...(engine ? { engine } : {}) });
   const services = await hostServices(options);
@@ -119,7 +114,7 @@ const probesPerRound = 100;
 const probeIntervalMs = 20;
 
 /** Health checks, one every 20 ms, while an adversarial training runs in the same process as server and probe. */
-async function healthUnderLoad(options: BenchOptions): Promise<ServiceReport> {
+async function healthUnderLoad(options: BenchOptions): Promise<BenchReport> {
   const services = await hostServices(options);
   const connection = connect(services.address);
   try {
@@ -147,7 +142,7 @@ async function healthUnderLoad(options: BenchOptions): Promise<ServiceReport> {
 }
 
 /** From the call of Jobs.Cancel to the end of the job, for a training in the midst of its steps. */
-async function cancelLatency(options: BenchOptions): Promise<ServiceReport> {
+async function cancelLatency(options: BenchOptions): Promise<BenchReport> {
   const services = await hostServices(options);
   try {
     const times: number[] = [];

@@ -1,7 +1,8 @@
 // Times the convolutions of PreActResNet18, beside oneDNN's on its own blocked layouts (reorders not
-// counted), in interleaved rounds. Prints the best round: the machine may be shared.
+// counted), in interleaved rounds. Prints one JSON object a line for each layer and direction, with
+// the best round of each in milliseconds: the machine may be shared.
 //
-//   conv_bench [WIDTH BATCH [THREADS [ROUNDS]]]
+//   conv_bench WIDTH BATCH THREADS ROUNDS
 #include <omp.h>
 
 #include <algorithm>
@@ -150,8 +151,7 @@ Run onednn_run(const Conv2dShape& s, Direction direction, dnnl::algorithm algori
 
 #endif
 
-void bench(const Layer& layer, Direction direction, int threads, int rounds,
-           std::vector<double>& totals) {
+void bench(const Layer& layer, Direction direction, int threads, int rounds) {
   const Conv2dShape& s = layer.shape;
   static Workspace workspace;
   PackedFilter packed;
@@ -180,7 +180,7 @@ void bench(const Layer& layer, Direction direction, int threads, int rounds,
   };
   std::vector<Contender> contenders;
   contenders.push_back({"own", [&] { run(options); }, {}});
-  contenders.push_back({"own, filter kept", [&] { run(cached); }, {}});
+  contenders.push_back({"own with the filter kept", [&] { run(cached); }, {}});
 #ifdef CONV_BENCH_ONEDNN
   contenders.push_back(
       {"oneDNN direct", onednn_run(s, direction, dnnl::algorithm::convolution_direct), {}});
@@ -203,54 +203,35 @@ void bench(const Layer& layer, Direction direction, int threads, int rounds,
     }
   }
   const double flops = 2.0 * s.batch * s.out_h * s.out_w * s.out_c * s.in_c * s.kernel_h * s.kernel_w;
-  const char* arrows[] = {"fwd", "dx ", "dw "};
-  printf("%2dx%-2d %3d>%-3d k%d s%d %s %-20s", s.in_h, s.in_w, s.in_c, s.out_c, s.kernel_h,
-         s.stride_h, arrows[static_cast<int>(direction)],
-         percept::conv::plan_name(s, direction));
-  for (size_t i = 0; i < contenders.size(); ++i) {
-    if (contenders[i].milliseconds.empty()) {
-      printf("       -        ");
-      // The model's total takes oneDNN's direct convolution where it has no other.
-      totals[i] += layer.count * best_of(contenders[2].milliseconds);
-      continue;
-    }
-    const double ms = best_of(contenders[i].milliseconds);
-    totals[i] += layer.count * ms;
-    printf("  %6.3f (%5.0f)", ms, flops / ms * 1e-6);
+  const char* directions[] = {"forward", "backward_input", "backward_filter"};
+  printf("{\"direction\":\"%s\",\"side\":%d,\"in\":%d,\"out\":%d,\"kernel\":%d,\"stride\":%d,\"count\":%d,"
+         "\"plan\":\"%s\",\"gflop\":%.6f,\"milliseconds\":{",
+         directions[static_cast<int>(direction)], s.in_h, s.in_c, s.out_c, s.kernel_h, s.stride_h, layer.count,
+         percept::conv::plan_name(s, direction), flops * 1e-9);
+  const char* separator = "";
+  for (const Contender& contender : contenders) {
+    if (contender.milliseconds.empty()) continue;
+    printf("%s\"%s\":%.5f", separator, contender.name.c_str(), best_of(contender.milliseconds));
+    separator = ",";
   }
-  printf("\n");
+  printf("}}\n");
   fflush(stdout);
-}
-
-void bench_model(int width, int batch, int threads, int rounds) {
-  printf("\nwidth %d, batch %d, %d threads: ms (effective GFLOP/s)\n", width, batch, threads);
-  printf("%-43s  %-14s  %-14s  %-14s  %-14s\n", "", "own", "filter kept", "oneDNN direct",
-         "oneDNN winograd");
-  const char* names[] = {"forward", "backward_input", "backward_filter"};
-  for (Direction direction :
-       {Direction::forward, Direction::backward_input, Direction::backward_filter}) {
-    std::vector<double> totals(4, 0.0);
-    for (const Layer& layer : model_layers(width, batch)) {
-      bench(layer, direction, threads, rounds, totals);
-    }
-    printf("model, %-35s", names[static_cast<int>(direction)]);
-    for (double total : totals) printf("  %6.2f        ", total);
-    printf("\n");
-  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int threads = argc > 3 ? atoi(argv[3]) : 2;
-  omp_set_num_threads(threads);  // oneDNN's number
-  const int rounds = argc > 4 ? atoi(argv[4]) : 7;
-  if (argc > 2) {
-    bench_model(atoi(argv[1]), atoi(argv[2]), threads, rounds);
-    return 0;
+  if (argc != 5) {
+    fprintf(stderr, "usage: conv_bench WIDTH BATCH THREADS ROUNDS\n");
+    return 2;
   }
-  bench_model(64, 64, threads, rounds);
-  bench_model(64, 10, threads, rounds);
-  bench_model(8, 50, threads, rounds);
+  const int threads = atoi(argv[3]);
+  omp_set_num_threads(threads);  // oneDNN's number
+  for (Direction direction :
+       {Direction::forward, Direction::backward_input, Direction::backward_filter}) {
+    for (const Layer& layer : model_layers(atoi(argv[1]), atoi(argv[2]))) {
+      bench(layer, direction, threads, atoi(argv[4]));
+    }
+  }
   return 0;
 }
