@@ -1,4 +1,14 @@
-import { type AttackHooks, type AttackResult, fgsm, type Goal, pgd, searchAttack, stepLength } from '@percept/attacks';
+import {
+  type AttackHooks,
+  type AttackPlan,
+  type AttackResult,
+  fgsm,
+  type Goal,
+  pgd,
+  runAttack,
+  searchAttack,
+  stepLength,
+} from '@percept/attacks';
 import type { Classifier } from '@percept/models';
 import { atLeast, atMost, type HonestyCheck, type HonestyIndicator, notRun } from './honesty-indicator.js';
 import { type NamedAttack, type ProfileSettings, profileAttackPlan, witnessMargin } from './profile-settings.js';
@@ -60,7 +70,7 @@ async function singleStep(context: AttackHonestyContext): Promise<HonestyIndicat
   );
 }
 
-/** The profile's first attack by PGD, or else its first, again with as many and with twice as many steps, all of them taken. */
+/** The profile's first attack again, with as many and with twice as many steps. */
 async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndicator[]> {
   const { model, settings, epsilon, compared, seed, hooks } = context;
   const more: HonestyCheck = {
@@ -80,30 +90,15 @@ async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndi
     advice: 'The loss still rises when the attack ends: take more or other steps.',
   };
   if (compared.ids.length === 0) return [notRun(withoutStanding(more)), notRun(withoutStanding(incomplete))];
-  const attacks = everyAttack(settings);
-  const attack = attacks.find(({ method }) => method === undefined) ?? (attacks[0] as NamedAttack);
-  const plan = profileAttackPlan({ ...settings, seed: seed + 1 }, attack, epsilon);
+  const plan = profileAttackPlan({ ...settings, seed: seed + 1 }, settings.attacks[0] as NamedAttack, epsilon);
   const { images, ids } = compared;
-  if (plan.kind === 'search') {
-    const { method, options } = plan;
-    const longer = { ...options, steps: 2 * options.steps, queries: 2 * options.queries };
-    const attacked = { kind: 'gradients', model } as const;
-    const result = await searchAttack(attacked, method, images, untargeted(compared), ids, longer, hooks);
-    return [
-      atMost(more, count(result.success) / ids.length),
-      notRun({ ...incomplete, advice: 'The profile’s attack chooses its steps itself.' }),
-    ];
+  const run = async (times: number): Promise<AttackResult> =>
+    await runAttack({ kind: 'gradients', model }, longer(plan, times), images, untargeted(compared), ids, hooks);
+  if (plan.kind === 'search' && withoutOneLoss.has(plan.method)) {
+    const { success } = await run(2);
+    const advice = 'The profile’s attack follows no one loss from step to step.';
+    return [atMost(more, count(success) / ids.length), notRun({ ...incomplete, advice })];
   }
-  const run = async (times: number): Promise<AttackResult> => {
-    const options = {
-      ...plan.options,
-      steps: plan.options.steps * times,
-      restarts: 1,
-      stop: 'all-steps',
-      keep: 'best',
-    } as const;
-    return await pgd(model, images, untargeted(compared), ids, options, hooks);
-  };
   const [once, twice] = [await run(1), await run(2)];
   let sum = 0;
   for (const [row, before] of once.lossBefore.entries()) {
@@ -112,6 +107,18 @@ async function twiceTheSteps(context: AttackHonestyContext): Promise<HonestyIndi
     sum += whole > 0 ? Math.min(1, Math.max(0, second / whole)) : 0;
   }
   return [atMost(more, count(twice.success) / ids.length), atMost(incomplete, sum / ids.length)];
+}
+
+/** Searching attacks that look for the nearest point, towards several classes, or by several members. */
+const withoutOneLoss: ReadonlySet<string> = new Set(['fab', 'apgd-t', 'autoattack']);
+
+/** The attack with `times` as many steps or queries from one start; where it follows a loss, all of them taken and the best kept. */
+function longer(plan: AttackPlan, times: number): AttackPlan {
+  const steps = plan.options.steps * times;
+  if (plan.kind === 'pgd')
+    return { ...plan, options: { ...plan.options, steps, restarts: 1, stop: 'all-steps', keep: 'best' } };
+  const stop = withoutOneLoss.has(plan.method) ? plan.options.stop : 'all-steps';
+  return { ...plan, options: { ...plan.options, steps, queries: plan.options.queries * times, restarts: 1, stop } };
 }
 
 /** Square again, with random numbers of its own, for it may be among the profile's attacks. */
