@@ -14,7 +14,7 @@ export interface GarbageOptions {
   readonly signal?: AbortSignal;
   /** Where the page before ended; default: the beginning. */
   readonly pageToken?: string;
-  /** How many folders of jobs to look into. Default 256. */
+  /** How many folders of jobs to look into. Default 64. */
   readonly pageFolders?: number;
 }
 
@@ -30,7 +30,7 @@ export interface Garbage {
 type Fate = JobStateName | 'ABSENT';
 
 const DEFAULT_GRACE_MS = 3_600_000;
-const DEFAULT_PAGE_FOLDERS = 256;
+const DEFAULT_PAGE_FOLDERS = 64;
 const CONCURRENT_FOLDERS = 16;
 const HOURLY_MS = 3_600_000;
 const UNUSED: readonly Fate[] = ['FAILED', 'CANCELLED', 'ABSENT'];
