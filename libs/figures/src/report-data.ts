@@ -89,6 +89,8 @@ export interface ReportModel {
   readonly profile: {
     readonly strategy: string;
     readonly attacks: readonly NamedAttack[];
+    /** Attacks that confirmed the curve in places; absent where there were none. */
+    readonly confirmations?: readonly NamedAttack[];
     readonly curve: readonly CurvePoint[];
     /** The curve against witnesses that survive rounding to 8 bits. */
     readonly eightBit?: readonly CurvePoint[];

@@ -10,6 +10,8 @@ export function robustBenchFiles({ models, dataset, perceptVersion }: ReportData
     const robust = pointAtTrainingBudget(model, dataset)?.accuracy.estimate;
     const failing = honesty.filter(({ verdict }) => verdict === 'fail').map((indicator) => indicator.name);
     const attacks = profile.attacks.map((attack) => attack.name);
+    const confirming = (profile.confirmations ?? []).map((attack) => attack.name);
+    const confirmed = confirming.length > 0 ? `, confirmed by ${confirming.join(', ')},` : '';
     const card = {
       link: null,
       name: displayName,
@@ -26,7 +28,7 @@ export function robustBenchFiles({ models, dataset, perceptVersion }: ReportData
       autoattack_acc: attacks.includes('autoattack') ? inPercent(robust) : null,
       external: null,
       unreliable: collapse.collapsed || failing.length > 0,
-      footnote: `${recipe} (${preset}); ${attacks.join(', ')} on ${dataset.samples} ${dataset.split} images${failing.length > 0 ? `; fails ${failing.join(', ')}` : ''}; weights ${digest}; Percept ${perceptVersion}.`,
+      footnote: `${recipe} (${preset}); ${attacks.join(', ')}${confirmed} on ${dataset.samples} ${dataset.split} images${failing.length > 0 ? `; fails ${failing.join(', ')}` : ''}; weights ${digest}; Percept ${perceptVersion}.`,
     };
     return {
       name: `robustbench/${name.replace(/[^A-Za-z0-9_-]/g, '-')}.json`,

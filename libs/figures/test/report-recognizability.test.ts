@@ -222,6 +222,17 @@ describe('robustBenchFiles', () => {
     const [standard] = robustBenchFiles({ ...data, models });
     expect(JSON.parse(text(standard?.bytes))).toMatchObject({ autoattack_acc: '0.00' });
   });
+
+  it('names the attacks that confirmed a curve, which are not those of every budget', () => {
+    const data = reportFixture();
+    const confirmations = [{ name: 'autoattack', method: 'autoattack', options: {} } as const];
+    const models = data.models.map((model) => ({ ...model, profile: { ...model.profile, confirmations } }));
+    const [standard] = robustBenchFiles({ ...data, models });
+    expect(JSON.parse(text(standard?.bytes))).toMatchObject({
+      autoattack_acc: null,
+      footnote: expect.stringContaining(', confirmed by autoattack, on '),
+    });
+  });
 });
 
 describe('smoothnessTable', () => {

@@ -555,6 +555,7 @@ function reportModel(
 ): ReportModel {
   const { fetched, ledger, strip, sweep, smoothness } = one;
   const { training, spec, digest } = fetched.model;
+  const confirmations = settings['confirmations'] as ProfileSettings['confirmations'];
   const predictions = Int32Array.from(ledger.entries, (entry) => entry.cleanPrediction);
   const trainingBudget = budgetPosition(ledger.grid, trainingEpsilon);
   return {
@@ -577,6 +578,7 @@ function reportModel(
     profile: {
       strategy: String(settings['strategy']),
       attacks: settings['attacks'] as ReportModel['profile']['attacks'],
+      ...(confirmations.length === 0 ? {} : { confirmations: confirmations.map(({ attack }) => attack) }),
       curve: robustAccuracyCurve(ledger),
       eightBit: one.eightBit,
       gradientImageSteps: ledger.cost.gradientImageSteps,

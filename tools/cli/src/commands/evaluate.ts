@@ -21,6 +21,7 @@ const evaluateFlags: FieldFlags = {
   'report.profile.grid': '--grid',
   'report.profile.strategy': '--strategy',
   ...attackOptionFlags('report.profile.attack'),
+  'report.profile.confirmations': '--confirm',
   'report.figures.inversion.steps': '--inversion-steps',
   'report.smoothness_samples': '--smoothness',
   'report.recognizability_samples': '--recognizability',
@@ -41,6 +42,10 @@ export function addEvaluate(program: Command): void {
     .option('--restarts <n>', 'starts per budget at most', parseCount, 1)
     .option('--step <a>', 'length of a step in pixel units', parseNumber)
     .option('--relative-step <a>', 'length of a step as a fraction of the budget', parseNumber)
+    .option(
+      '--confirm <method...>',
+      'further attacks, tried in turn where each sample still stands, such as square or autoattack',
+    )
     .option('--inversion-steps <n>', "steps of the report's pictures", parseCount, 512)
     .option('--smoothness <n>', 'measure smoothness on the first so many samples', parseCount, 0)
     .option(
@@ -63,6 +68,7 @@ export function addEvaluate(program: Command): void {
         profile: ProfileSettings.fromPartial({
           grid: options.grid ?? [],
           strategy,
+          confirmations: ((options.confirm as string[] | undefined) ?? []).map((method) => ({ attack: { method } })),
           attack: AttackOptions.fromPartial({
             steps: options.steps,
             restarts: options.restarts,
