@@ -1,10 +1,11 @@
 """PyTorch's side of the step benchmarks: reads one JSON command per line, answers with one JSON line.
 
 {"command": "prepare", "kind": ..., "width": ..., "batch": ..., "threads": ..., "channelsLast": ...} -> {"version": ...}
-{"command": "run", "steps": n} -> {"seconds": ...}
+{"command": "run", "steps": n} -> {"seconds": ..., "peakBytes": ...}
 """
 
 import json
+import resource
 import sys
 import time
 
@@ -126,7 +127,8 @@ def main():
             started = time.perf_counter()
             for _ in range(request["steps"]):
                 work.step()
-            answer = {"seconds": time.perf_counter() - started}
+            seconds = time.perf_counter() - started
+            answer = {"seconds": seconds, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
         print(json.dumps(answer), flush=True)
 
 

@@ -6,3 +6,9 @@ export interface Contender {
   run(steps: number): Promise<number>;
   close(): Promise<void>;
 }
+
+/** A contender in a process of its own, which knows the most memory that process has had so far. */
+export interface SteppingContender extends Contender {
+  /** Bytes of the process's greatest resident set up to the last run's end. */
+  peakBytes(): number;
+}

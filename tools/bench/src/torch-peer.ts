@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Contender } from './contender.js';
+import type { SteppingContender } from './contender.js';
 import type { BenchOptions } from './options.js';
 import { PythonProcess } from './python-process.js';
 
@@ -23,25 +23,32 @@ const settings: readonly TorchSetting[] = [
 ];
 
 /** PyTorch in each of its settings, each in a process of its own. @throws Error when Python or PyTorch is missing. */
-export async function startTorchPeers(kind: string, options: BenchOptions): Promise<Contender[]> {
-  const peers: Contender[] = [];
+export async function startTorchPeers(kind: string, options: BenchOptions): Promise<SteppingContender[]> {
+  const children: PythonProcess[] = [];
   try {
+    const peers: SteppingContender[] = [];
     for (const { label, channelsLast, environment } of settings) {
       const child = new PythonProcess(options.python, script, environment);
-      peers.push({ label, run: async () => 0, close: () => child.close() });
+      children.push(child);
       const { width, batch, threads } = options;
       const { version } = await child.ask<{ version: string }>({
         ...{ command: 'prepare', kind, width, batch, threads, channelsLast },
       });
-      peers[peers.length - 1] = {
+      let peakBytes = 0;
+      peers.push({
         label: `torch ${version} ${label}`,
-        run: async (steps) => (await child.ask<{ seconds: number }>({ command: 'run', steps })).seconds,
+        run: async (steps) => {
+          const answer = await child.ask<{ seconds: number; peakBytes: number }>({ command: 'run', steps });
+          peakBytes = answer.peakBytes;
+          return answer.seconds;
+        },
+        peakBytes: () => peakBytes,
         close: () => child.close(),
-      };
+      });
     }
     return peers;
   } catch (error) {
-    await Promise.all(peers.map((peer) => peer.close()));
+    await Promise.all(children.map((child) => child.close()));
     throw error;
   }
 }

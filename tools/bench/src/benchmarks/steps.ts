@@ -1,5 +1,5 @@
 import { selectEngine } from '@percept/tensor';
-import type { Contender } from '../contender.js';
+import type { SteppingContender } from '../contender.js';
 import type { BenchOptions } from '../options.js';
 import { StepWork } from '../step-work.js';
 
@@ -12,7 +12,7 @@ export const stepBenchmarks: Readonly<Record<string, (work: StepWork) => void>> 
 };
 
 /** Percept's side of a step benchmark. */
-export async function startOurs(step: (work: StepWork) => void, options: BenchOptions): Promise<Contender> {
+export async function startOurs(step: (work: StepWork) => void, options: BenchOptions): Promise<SteppingContender> {
   const { engine, threads } = options;
   const info = await selectEngine({ threads, ...(engine === undefined ? {} : { engine }) });
   if (info.warning) console.error(`warning: ${info.warning}`);
@@ -25,6 +25,7 @@ export async function startOurs(step: (work: StepWork) => void, options: BenchOp
       work.finish();
       return (performance.now() - started) / 1000;
     },
+    peakBytes: () => process.resourceUsage().maxRSS * 1024,
     close: async () => work.dispose(),
   };
 }
