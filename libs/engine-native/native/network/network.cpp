@@ -35,6 +35,8 @@ struct Plan {
   std::vector<BlockPlan> blocks;
   Affine lastNorm;
   size_t imageFloats, activationFloats, widestFloats;
+  /** Of the filters as Winograd's transform packs them. */
+  size_t filterFloats;
   int lastPixels, lastChannels;
   /** Images that go through the whole network together, on one thread; 0: all of them, layer by layer, on all threads.
    */
@@ -81,7 +83,6 @@ Plan geometryOf(const Network& network) {
   };
   plan.stem = convolutionOf(height, width, network.channels, channels, 3, 1);
   plan.stemOut = place(outFloats(plan.stem));
-  size_t filterFloats = 0;
   for (const NetworkBlock& block : network.blocks) {
     BlockPlan b{};
     const int in = block.inChannels, out = block.outChannels;
@@ -92,14 +93,14 @@ Plan geometryOf(const Network& network) {
     b.second = convolutionOf(height, width, out, out, 3, 1);
     b.inner = place(outFloats(b.first));
     b.y = place(outFloats(b.second));
-    filterFloats += size_t{36} * (in + out) * out;
+    plan.filterFloats += size_t{36} * (in + out) * out;
     plan.blocks.push_back(b);
   }
   plan.imageFloats = size_t{1} * network.height * network.width * network.channels;
   plan.activationFloats = next;
   plan.lastPixels = height * width;
   plan.lastChannels = channels;
-  if (filterFloats <= kMostChunkedFilterFloats) {
+  if (plan.filterFloats <= kMostChunkedFilterFloats) {
     plan.chunk = std::max(1, static_cast<int>(kChunkFloats / plan.widestFloats));
   }
   return plan;
@@ -164,8 +165,8 @@ std::vector<Layer> layersOf(const Network& network, const Plan& plan, const floa
     layers.push_back({block.shortcut.values, nullptr, block.shortcut.version});
     shapes.insert(shapes.end(), {&b.first, &b.second, &b.shortcut});
   }
-  if (plan.chunk == 0) return layers;
-  NetworkMemory::PackedNetwork& packed = memory.packed(network.stem.version, direction, layers.size());
+  NetworkMemory::PackedNetwork& packed =
+      memory.packed(network.stem.version, direction, layers.size(), plan.filterFloats);
   // All but the stem, which is small, and in the backward direction another one with each scale of the pixels.
   for (size_t i = 1; i < layers.size(); i++) {
     if (layers[i].filter == nullptr) continue;
@@ -341,26 +342,32 @@ void overChunks(const Network& network, const Plan& plan, const std::vector<Laye
 
 }  // namespace
 
-NetworkMemory::PackedNetwork& NetworkMemory::packed(uint64_t stemVersion, conv::Direction direction, size_t filters) {
-  PackedNetwork* oldest = nullptr;
-  PackedNetwork* found = nullptr;
+NetworkMemory::PackedNetwork& NetworkMemory::packed(uint64_t stemVersion, conv::Direction direction, size_t filters,
+                                                    size_t floats) {
+  size_t total = floats;
   for (PackedNetwork& kept : packed_) {
-    if (kept.stemVersion == stemVersion && kept.direction == direction && kept.filters.size() == filters) found = &kept;
-    if (oldest == nullptr || kept.lastUse < oldest->lastUse) oldest = &kept;
-  }
-  if (found == nullptr) {
-    if (packed_.size() < kKept) {
-      packed_.emplace_back();
-      found = &packed_.back();
-    } else {
-      found = oldest;
+    if (kept.stemVersion == stemVersion && kept.direction == direction && kept.filters.size() == filters) {
+      kept.lastUse = ++uses_;
+      return kept;
     }
-    if (found->filters.size() != filters) found->filters = std::vector<conv::PackedFilter>(filters);
-    found->stemVersion = stemVersion;
-    found->direction = direction;
+    total += kept.floats;
   }
-  found->lastUse = ++uses_;
-  return *found;
+  PackedNetwork fresh;
+  while (!packed_.empty() && (packed_.size() == kMostKept || total > kMostFloats)) {
+    const auto older = [](const PackedNetwork& a, const PackedNetwork& b) { return a.lastUse < b.lastUse; };
+    const auto oldest = std::min_element(packed_.begin(), packed_.end(), older);
+    total -= oldest->floats;
+    // Its buffers serve again where they are large enough.
+    if (oldest->filters.size() == filters) fresh.filters = std::move(oldest->filters);
+    packed_.erase(oldest);
+  }
+  fresh.filters.resize(filters);
+  fresh.stemVersion = stemVersion;
+  fresh.direction = direction;
+  fresh.floats = floats;
+  fresh.lastUse = ++uses_;
+  packed_.push_back(std::move(fresh));
+  return packed_.back();
 }
 
 bool supported(const Network& network) {

@@ -56,6 +56,7 @@ class NetworkMemory {
     std::vector<conv::PackedFilter> filters;
     uint64_t stemVersion = 0;
     conv::Direction direction = conv::Direction::forward;
+    size_t floats = 0;
     uint64_t lastUse = 0;
   };
 
@@ -63,13 +64,18 @@ class NetworkMemory {
   void ensureLanes(size_t count) {
     if (lanes_.size() < count) lanes_.resize(count);
   }
-  /** The packed filters of the network whose stem has this version, or those that were unused for longest, to be packed
-   * anew. */
-  PackedNetwork& packed(uint64_t stemVersion, conv::Direction direction, size_t filters);
+  /**
+   * The packed filters of the network whose stem has this version, or room for them, to be packed anew: `filters` of
+   * them with about `floats` floats in all. Those that were unused for longest make way, beyond kMostKept networks or
+   * kMostFloats.
+   */
+  PackedNetwork& packed(uint64_t stemVersion, conv::Direction direction, size_t filters, size_t floats);
   std::vector<float>& affines() { return affines_; }
 
  private:
-  static constexpr size_t kKept = 6;
+  static constexpr size_t kMostKept = 6;
+  /** Both directions of a PreActResNet18 of width 64 fit. */
+  static constexpr size_t kMostFloats = size_t{96} << 20;
   std::vector<Lane> lanes_;
   std::vector<PackedNetwork> packed_;
   std::vector<float> affines_;
