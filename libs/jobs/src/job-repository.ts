@@ -8,6 +8,7 @@ import {
   type Store,
   StoreUnavailableError,
 } from '@percept/store';
+import { dropOldest } from './drop-oldest.js';
 import { CorruptJobRecordError, JobNotFoundError } from './errors.js';
 import { decodeJobEvents } from './job-event.js';
 import { eventsKey, JOBS_FOLDER, recordKey, specKey } from './job-keys.js';
@@ -229,13 +230,6 @@ export class JobRepository {
       this.#endedRecords.set(id, record);
       dropOldest(this.#endedRecords, CACHED_ENDED_RECORDS);
     }
-  }
-}
-
-function dropOldest(entries: Map<string, unknown>, most: number): void {
-  if (entries.size > most) {
-    const [oldest = ''] = entries.keys();
-    entries.delete(oldest);
   }
 }
 

@@ -17,6 +17,7 @@ import {
 } from '@percept/contracts';
 import { type MountedService, mount, Violations } from '@percept/platform';
 import { collectGarbage } from './collect-garbage.js';
+import { dropOldest } from './drop-oldest.js';
 import { InvalidPageTokenError, JobNotFoundError } from './errors.js';
 import type { JobQueue } from './job-queue.js';
 import { isTerminal, type JobRecord, type JobStateName } from './job-record.js';
@@ -132,10 +133,7 @@ class JobsCalls {
       if (JobSpec.encode(spec).finish().byteLength <= LARGEST_CACHED_BYTES) {
         this.#specs.set(record.id, spec);
       }
-      if (this.#specs.size > CACHED_SPECS) {
-        const [oldest = ''] = this.#specs.keys();
-        this.#specs.delete(oldest);
-      }
+      dropOldest(this.#specs, CACHED_SPECS);
     }
     return toJob(record, spec);
   }

@@ -9,6 +9,7 @@ import {
 } from '../src/index.js';
 import { composedBlockInference, composedBlockTrain } from '../src/pre-activation-block.js';
 import { sequence } from './support/finite-differences.js';
+import { expectSame } from './support/same-tensors.js';
 
 const epsilon = 1e-5;
 
@@ -52,20 +53,6 @@ function partsOf({ channels: [inside, outside], stride, side }: Shape): Parts {
       variance2: vector(outside, 12, 0.5, 2),
     },
   };
-}
-
-/** The largest difference of two tensors, relative to the largest value. */
-function distance(a: tf.Tensor, b: tf.Tensor): number {
-  return tf.tidy(
-    () => tf.div(tf.max(tf.abs(tf.sub(a, b))), tf.maximum(tf.max(tf.abs(b)), 1e-6)).dataSync()[0] as number,
-  );
-}
-
-function expectSame(actual: readonly tf.Tensor[], expected: readonly tf.Tensor[], tolerance: number): void {
-  expect(actual.length).toBe(expected.length);
-  for (const [i, tensor] of actual.entries()) {
-    expect(distance(tensor, expected[i] as tf.Tensor), `tensor ${i}`).toBeLessThan(tolerance);
-  }
 }
 
 type Forward = (x: tf.Tensor4D, weights: BlockWeights) => tf.Tensor4D;

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type ResidualNetwork, residualNetworkInference, selectEngine, sgdMomentumStep } from '../src/index.js';
 import { composedResidualNetwork } from '../src/residual-network.js';
 import { sequence } from './support/finite-differences.js';
+import { distance, expectSame } from './support/same-tensors.js';
 
 const classes = 5;
 
@@ -55,20 +56,6 @@ function imagesOf({ side, channels }: Sizes, batch: number): tf.Tensor4D {
 }
 
 type Forward = (images: tf.Tensor4D, network: ResidualNetwork) => tf.Tensor2D;
-
-/** The largest difference of two tensors, relative to the largest value. */
-function distance(a: tf.Tensor, b: tf.Tensor): number {
-  return tf.tidy(
-    () => tf.div(tf.max(tf.abs(tf.sub(a, b))), tf.maximum(tf.max(tf.abs(b)), 1e-6)).dataSync()[0] as number,
-  );
-}
-
-function expectSame(actual: readonly tf.Tensor[], expected: readonly tf.Tensor[], tolerance: number): void {
-  expect(actual.length).toBe(expected.length);
-  for (const [i, tensor] of actual.entries()) {
-    expect(distance(tensor, expected[i] as tf.Tensor), `tensor ${i}`).toBeLessThan(tolerance);
-  }
-}
 
 /** Logits and their gradient by the images against a fixed cotangent. */
 function logitsAndInputGradient(forward: Forward, images: tf.Tensor4D, network: ResidualNetwork): tf.Tensor[] {

@@ -68,15 +68,25 @@ const WinogradKernels& winograd_kernels() {
   return current_isa() == Isa::avx512 ? winograd_kernels_avx512() : winograd_kernels_avx2();
 }
 
-void run_winograd(const Conv2dShape& shape, Direction direction, const WinogradProblem& problem,
-                  const float* src, const float* w, float* dst, const Prologue& prologue,
-                  Workspace& workspace, const Options& options) {
+WinogradProblem winograd_problem(const Conv2dShape& shape, Direction direction) {
+  return direction == Direction::forward ? winograd_forward_problem(shape)
+                                         : winograd_backward_input_problem(shape);
+}
+
+const float* winograd_filter(const Conv2dShape& shape, Direction direction, const float* w,
+                             Workspace& workspace, const Options& options) {
   const WinogradKernels& kernels = winograd_kernels();
-  const int threads = at_least_one(options.threads);
-  const float* packed =
-      packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
-                 [&](float* out) { kernels.pack(problem, w, out, threads); });
-  kernels.convolve(problem, src, packed, dst, prologue, options.epilogue, workspace, threads);
+  const WinogradProblem problem = winograd_problem(shape, direction);
+  return packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
+                    [&](float* out) { kernels.pack(problem, w, out, at_least_one(options.threads)); });
+}
+
+void run_winograd(const Conv2dShape& shape, Direction direction, const float* src, const float* w,
+                  float* dst, const Prologue& prologue, Workspace& workspace,
+                  const Options& options) {
+  const float* packed = winograd_filter(shape, direction, w, workspace, options);
+  winograd_kernels().convolve(winograd_problem(shape, direction), src, packed, dst, prologue,
+                              options.epilogue, workspace, at_least_one(options.threads));
 }
 
 bool uses_planar(const Conv2dShape& shape) { return planar_serves(shape, current_isa()); }
@@ -88,15 +98,19 @@ const float* planar_filter(const Conv2dShape& shape, const float* w, Workspace& 
 }
 #endif
 
+const float* direct_filter(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
+                           const float* w, Workspace& workspace, const Options& options) {
+  const DirectKernels& kernels = direct_kernels();
+  return packed_for(shape, direction, kernels.packed_floats(plan), workspace, options,
+                    [&](float* out) { kernels.pack(plan, w, out, at_least_one(options.threads)); });
+}
+
 void run_direct(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
                 const float* src, const float* w, float* dst, const Prologue& prologue,
                 Workspace& workspace, const Options& options) {
-  const DirectKernels& kernels = direct_kernels();
-  const int threads = at_least_one(options.threads);
-  const float* packed =
-      packed_for(shape, direction, kernels.packed_floats(plan), workspace, options,
-                 [&](float* out) { kernels.pack(plan, w, out, threads); });
-  kernels.gather(plan, src, packed, dst, prologue, options.epilogue, workspace, threads);
+  const float* packed = direct_filter(shape, direction, plan, w, workspace, options);
+  direct_kernels().gather(plan, src, packed, dst, prologue, options.epilogue, workspace,
+                          at_least_one(options.threads));
 }
 
 bool same_filter_geometry(const Conv2dShape& a, const Conv2dShape& b) {
@@ -159,16 +173,13 @@ void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedF
           uint64_t version, Workspace& workspace, int threads) {
   workspace.reset();
   Options options;
+  options.threads = threads;
   options.packed = &packed;
   options.version = version;
   const bool backward = direction == Direction::backward_input;
 #ifdef PERCEPT_CONV_X86
   if (uses_winograd(shape, direction)) {
-    const WinogradKernels& kernels = winograd_kernels();
-    const WinogradProblem problem =
-        backward ? winograd_backward_input_problem(shape) : winograd_forward_problem(shape);
-    packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
-               [&](float* out) { kernels.pack(problem, w, out, at_least_one(threads)); });
+    winograd_filter(shape, direction, w, workspace, options);
     return;
   }
   if (backward && uses_planar(shape)) {
@@ -176,11 +187,9 @@ void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedF
     return;
   }
 #endif
-  const DirectKernels& kernels = direct_kernels();
   const GatherPlan plan =
       backward ? plan_backward_input(shape, workspace) : plan_forward(shape, workspace);
-  packed_for(shape, direction, kernels.packed_floats(plan), workspace, options,
-             [&](float* out) { kernels.pack(plan, w, out, at_least_one(threads)); });
+  direct_filter(shape, direction, plan, w, workspace, options);
 }
 
 void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
@@ -188,8 +197,7 @@ void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
   workspace.reset();
 #ifdef PERCEPT_CONV_X86
   if (uses_winograd(shape, Direction::forward)) {
-    run_winograd(shape, Direction::forward, winograd_forward_problem(shape), x, w, y,
-                 options.prologue, workspace, options);
+    run_winograd(shape, Direction::forward, x, w, y, options.prologue, workspace, options);
     return;
   }
 #endif
@@ -202,8 +210,7 @@ void backward_input(const Conv2dShape& shape, const float* dy, const float* w, f
   workspace.reset();
 #ifdef PERCEPT_CONV_X86
   if (uses_winograd(shape, Direction::backward_input)) {
-    run_winograd(shape, Direction::backward_input, winograd_backward_input_problem(shape), dy, w,
-                 dx, Prologue{}, workspace, options);
+    run_winograd(shape, Direction::backward_input, dy, w, dx, Prologue{}, workspace, options);
     return;
   }
   if (uses_planar(shape)) {

@@ -6,13 +6,12 @@
 // steps of P (the pack), then the P partial sums; long sums add the segments' own sums. Blocking over pixels never changes them.
 #pragma once
 
-#include <omp.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "direct.h"
+#include "slices.h"
 
 namespace percept::conv {
 namespace {
@@ -44,20 +43,6 @@ constexpr size_t line_floats(size_t floats) { return (floats + 15) / 16 * 16; }
 template <class T>
 T* take(Workspace& workspace, size_t count) {
   return reinterpret_cast<T*>(workspace.take((count * sizeof(T) + 3) / 4));
-}
-
-// Runs body(slice) for every slice in [0, slices), whatever team OpenMP grants.
-template <class Body>
-void for_slices(int slices, const Body& body) {
-  if (slices <= 1) {
-    body(0);
-    return;
-  }
-#pragma omp parallel num_threads(slices)
-  {
-    const int team = omp_get_num_threads();
-    for (int slice = omp_get_thread_num(); slice < slices; slice += team) body(slice);
-  }
 }
 
 // ---- panels of output channels ----

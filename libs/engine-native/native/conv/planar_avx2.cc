@@ -1,9 +1,8 @@
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "planar.h"
+#include "slices.h"
 #include "vector_avx2.h"
 
 namespace percept::conv {
@@ -176,26 +175,17 @@ void planar_backward_input_avx2(const Conv2dShape& s, const float* dy, const flo
   const size_t plane_floats = g.row_floats * s.kernel_h;
   const size_t slice_floats = (plane_floats + static_cast<size_t>(s.in_c) * g.padded_w + 15) / 16 * 16;
   float* scratch = workspace.take(slice_floats * slices);
-  const auto run = [&](int slice) {
+  for_slices(slices, [&](int slice) {
     float* planes = scratch + slice_floats * slice;
-    const int end = static_cast<int>(int64_t{1} * tasks * (slice + 1) / slices);
-    for (int task = static_cast<int>(int64_t{1} * tasks * slice / slices); task < end; ++task) {
+    const int end = static_cast<int>(share(tasks, slice + 1, slices));
+    for (int task = static_cast<int>(share(tasks, slice, slices)); task < end; ++task) {
       const int band = task % bands;
-      const int from = static_cast<int>(int64_t{1} * s.in_h * band / bands);
-      const int to = static_cast<int>(int64_t{1} * s.in_h * (band + 1) / bands);
+      const int from = static_cast<int>(share(s.in_h, band, bands));
+      const int to = static_cast<int>(share(s.in_h, band + 1, bands));
       compute(s, g, dy, packed, dx, task / bands, from, to, epilogue, planes,
               planes + plane_floats);
     }
-  };
-  if (slices <= 1) {
-    run(0);
-    return;
-  }
-#pragma omp parallel num_threads(slices)
-  {
-    const int team = omp_get_num_threads();
-    for (int slice = omp_get_thread_num(); slice < slices; slice += team) run(slice);
-  }
+  });
 }
 
 }  // namespace percept::conv

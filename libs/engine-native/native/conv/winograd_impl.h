@@ -3,11 +3,10 @@
 // instruction set can be linked into another's path.
 #pragma once
 
-#include <omp.h>
-
 #include <cstddef>
 #include <cstdint>
 
+#include "slices.h"
 #include "winograd.h"
 
 namespace percept::conv {
@@ -142,21 +141,6 @@ inline TilePlace place_of(const Tiles& tiles, int tile) {
   const int row = in_image / tiles.per_row;
   return {image, row * kTile, (in_image - row * tiles.per_row) * kTile};
 }
-
-template <class Body>
-void for_slices(int slices, const Body& body) {
-  if (slices <= 1) {
-    body(0);
-    return;
-  }
-#pragma omp parallel num_threads(slices)
-  {
-    const int team = omp_get_num_threads();
-    for (int slice = omp_get_thread_num(); slice < slices; slice += team) body(slice);
-  }
-}
-
-inline int64_t share(int64_t total, int slice, int slices) { return total * slice / slices; }
 
 struct InputPrologue {
   bool active, relu;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "checks.h"
 #include "conv.h"
 
 namespace {
@@ -26,18 +27,6 @@ using percept::conv::Workspace;
 
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
-
-int passed = 0;
-int failed = 0;
-
-void check(bool ok, const std::string& name) {
-  if (ok) {
-    ++passed;
-  } else {
-    ++failed;
-    printf("FAILED %s\n", name.c_str());
-  }
-}
 
 const char* isa_name() {
   switch (percept::conv::active_isa()) {

@@ -1,5 +1,6 @@
 // Checks a whole network's logits and input gradient against a float64 reference and its differences, and the promises
 // about bits. Prints "N passed, N failed"; returns 1 when a check fails.
+#include "checks.h"
 #include "network.h"
 
 #include <algorithm>
@@ -23,18 +24,6 @@ using percept::conv::Isa;
 
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
-
-int passed = 0;
-int failed = 0;
-
-void check(bool ok, const std::string& name) {
-  if (ok) {
-    ++passed;
-  } else {
-    ++failed;
-    printf("FAILED %s\n", name.c_str());
-  }
-}
 
 /** A network with random tensors, which it owns. */
 class RandomNetwork {
