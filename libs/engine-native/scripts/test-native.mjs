@@ -3,16 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const source = fileURLToPath(new URL('../native/conv/test', import.meta.url));
-const build = fileURLToPath(new URL('../build', import.meta.url));
-
-function run(program, args, options = {}) {
-  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 26, ...options });
-  if (status !== 0) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}`);
-  return { status, stdout: stdout ?? '' };
-}
+import { buildConvPrograms } from './build-conv-programs.mjs';
 
 /** The build with emulated AVX-512, where the CPU needs it and SIMDe (Debian package libsimde-dev) is installed. */
 function emulatedBuilds() {
@@ -26,18 +17,15 @@ const programs = ['conv_test', 'network_test'];
 let passed = 0;
 let failed = 0;
 for (const [name, flags] of [['plain', []], ['sanitized', ['-DSANITIZE=ON']], ...emulatedBuilds()]) {
-  const folder = path.join(build, `conv-test-${name.replaceAll(' ', '-')}`);
-  const steps = [
-    ['cmake', ['-S', source, '-B', folder, '-DCMAKE_BUILD_TYPE=Release', ...flags]],
-    ['cmake', ['--build', folder, '--target', ...programs, '--parallel', '2']],
-  ];
-  if (!steps.every(([program, args]) => run(program, args).status === 0)) {
+  const folder = buildConvPrograms(`conv-test-${name.replaceAll(' ', '-')}`, programs, flags);
+  if (folder === undefined) {
     failed++;
     continue;
   }
   for (const program of programs) {
-    const { status, stdout } = run(path.join(folder, program), []);
-    const [, p = '0', f = '0'] = /(\d+) passed, (\d+) failed/.exec(stdout) ?? [];
+    const { status, stdout, stderr } = spawnSync(path.join(folder, program), { encoding: 'utf8', maxBuffer: 2 ** 26 });
+    if (status !== 0) process.stdout.write(`${stdout ?? ''}${stderr ?? ''}`);
+    const [, p = '0', f = '0'] = /(\d+) passed, (\d+) failed/.exec(stdout ?? '') ?? [];
     console.log(`${program}, ${name}: ${p} passed, ${f} failed`);
     passed += Number(p);
     failed += Number(f) + (status !== 0 && Number(f) === 0 ? 1 : 0);
