@@ -241,6 +241,9 @@ void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, 
 const char* plan_name(const Conv2dShape& shape, Direction direction) {
 #ifdef PERCEPT_CONV_X86
   if (uses_winograd(shape, direction)) {
+    if (shape.stride_h == 2) {
+      return current_isa() == Isa::avx512 ? "winograd4x4s2_avx512" : "winograd4x4s2_avx2";
+    }
     return current_isa() == Isa::avx512 ? "winograd4x4_avx512" : "winograd4x4_avx2";
   }
   if (direction == Direction::backward_input && uses_planar(shape)) return "planar_avx2";

@@ -1,8 +1,9 @@
-// Winograd convolution F(4x4, 3x3): 36 products where the direct sum has 144.
+// Winograd convolution of 3x3 filters, 4x4 results at a time: at stride 1, F(4x4, 3x3), 36 products
+// where the direct sum has 144, at stride 2, by phases, 81.
 //
-// Interpolation points 0, +-0.65, +-1.55 and infinity: about a fifth of the rounding error of the
-// textbook's 0, +-1, +-2. Serves 3x3 filters of stride 1 with channel counts that are multiples of the
-// vector's width.
+// Interpolation points 0, +-0.65, +-1.55 and infinity (by phases +-0.4, +-1.3 and infinity): about a
+// fifth of the rounding error of the textbook's 0, +-1, +-2. Serves channel counts that are multiples
+// of the vector's width.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,10 @@
 #include "conv.h"
 
 namespace percept::conv {
+
+// What a convolution does to the image's size: nothing, or half it (stride 2), or, as the latter's
+// adjoint, double it.
+enum class Sampling { same, down, up };
 
 // A forward convolution, or backward_input seen as one: the filter turned by 180 degrees, its
 // channels swapped.
@@ -19,6 +24,7 @@ struct WinogradProblem {
   int out_h, out_w, out_c;
   int pad_top, pad_left;
   bool transposed;
+  Sampling sampling;
 };
 
 // Whether the shape is computed so, by a table on the shape without its batch, one for each

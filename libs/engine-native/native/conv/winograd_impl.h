@@ -8,107 +8,15 @@
 
 #include "slices.h"
 #include "winograd.h"
+#include "winograd_schemes.h"
 
 namespace percept::conv {
 
 namespace {
 
-// ---- the one-dimensional transforms ----
-// With M(x) = x (x^2 - a^2) (x^2 - b^2): input rows hold the coefficients of M(x) / (x - p), filter
-// rows the powers of p over the derivative M'(p), output columns the powers of p.
-
-constexpr float kA = 0.65f;
-constexpr float kB = 1.55f;
-constexpr double kA2 = 0.65 * 0.65;
-constexpr double kB2 = 1.55 * 1.55;
-constexpr double kN0 = kA2 * kB2;
-constexpr double kNa = 2.0 * kA2 * (kA2 - kB2);
-constexpr double kNb = 2.0 * kB2 * (kB2 - kA2);
-
-constexpr int kPoints = 6;
-constexpr int kPositions = kPoints * kPoints;
-constexpr int kTile = 4;
 constexpr int kLanes = Vector::kWidth;
 constexpr int kMaxVectors = 2;  // of output channels in a panel
 constexpr ptrdiff_t kLineFloats = 16;
-
-using V = Vector::Float;
-
-inline V load(const float* p) { return Vector::load(p); }
-inline void store(float* p, V v) { Vector::store(p, v); }
-inline V splat(double value) { return Vector::splat(static_cast<float>(value)); }
-inline V fma(V a, V b, V c) { return Vector::fma(a, b, c); }
-inline V fnma(V a, V b, V c) { return Vector::fnma(a, b, c); }
-inline V add(V a, V b) { return Vector::add(a, b); }
-inline V sub(V a, V b) { return Vector::sub(a, b); }
-inline V mul(V a, V b) { return Vector::mul(a, b); }
-
-// t = B^T d
-inline void input_transform(const V d[6], V t[6]) {
-  const V sum = splat(kA2 + kB2);
-  const V product = splat(kA2 * kB2);
-  t[0] = fma(product, d[0], fnma(sum, d[2], d[4]));
-  t[5] = fma(product, d[1], fnma(sum, d[3], d[5]));
-  const V even_a = fnma(splat(kB2), d[2], d[4]);
-  const V odd_a = fnma(splat(kB2), d[1], d[3]);
-  t[1] = fma(splat(kA), odd_a, even_a);
-  t[2] = fnma(splat(kA), odd_a, even_a);
-  const V even_b = fnma(splat(kA2), d[2], d[4]);
-  const V odd_b = fnma(splat(kA2), d[1], d[3]);
-  t[3] = fma(splat(kB), odd_b, even_b);
-  t[4] = fnma(splat(kB), odd_b, even_b);
-}
-
-// y = A^T m
-inline void output_transform(const V m[6], V y[4]) {
-  const V even_a = add(m[1], m[2]);
-  const V odd_a = sub(m[1], m[2]);
-  const V even_b = add(m[3], m[4]);
-  const V odd_b = sub(m[3], m[4]);
-  y[0] = add(m[0], add(even_a, even_b));
-  y[1] = fma(splat(kA), odd_a, mul(splat(kB), odd_b));
-  y[2] = fma(splat(kA2), even_a, mul(splat(kB2), even_b));
-  y[3] = fma(splat(kA2 * kA), odd_a, fma(splat(kB2 * kB), odd_b, m[5]));
-}
-
-// z = A y, the adjoint of the output transform
-inline void output_adjoint(const V y[4], V z[6]) {
-  z[0] = y[0];
-  const V even_a = fma(splat(kA2), y[2], y[0]);
-  const V odd_a = fma(splat(kA2), y[3], y[1]);
-  z[1] = fma(splat(kA), odd_a, even_a);
-  z[2] = fnma(splat(kA), odd_a, even_a);
-  const V even_b = fma(splat(kB2), y[2], y[0]);
-  const V odd_b = fma(splat(kB2), y[3], y[1]);
-  z[3] = fma(splat(kB), odd_b, even_b);
-  z[4] = fnma(splat(kB), odd_b, even_b);
-  z[5] = y[3];
-}
-
-// u = G g
-inline void filter_transform(const V g[3], V u[6]) {
-  u[0] = mul(splat(1.0 / kN0), g[0]);
-  const V even_a = mul(splat(1.0 / kNa), fma(splat(kA2), g[2], g[0]));
-  const V odd_a = mul(splat(kA / kNa), g[1]);
-  u[1] = add(even_a, odd_a);
-  u[2] = sub(even_a, odd_a);
-  const V even_b = mul(splat(1.0 / kNb), fma(splat(kB2), g[2], g[0]));
-  const V odd_b = mul(splat(kB / kNb), g[1]);
-  u[3] = add(even_b, odd_b);
-  u[4] = sub(even_b, odd_b);
-  u[5] = g[2];
-}
-
-// g = G^T u, the adjoint of the filter transform
-inline void filter_adjoint(const V u[6], V g[3]) {
-  const V even_a = mul(splat(1.0 / kNa), add(u[1], u[2]));
-  const V odd_a = sub(u[1], u[2]);
-  const V even_b = mul(splat(1.0 / kNb), add(u[3], u[4]));
-  const V odd_b = sub(u[3], u[4]);
-  g[0] = fma(splat(1.0 / kN0), u[0], add(even_a, even_b));
-  g[1] = fma(splat(kA / kNa), odd_a, mul(splat(kB / kNb), odd_b));
-  g[2] = fma(splat(kA2), even_a, fma(splat(kB2), even_b, u[5]));
-}
 
 // ---- tiles ----
 
@@ -121,10 +29,11 @@ struct Tiles {
   int total;
 };
 
+template <class Scheme>
 Tiles tiles_of(const WinogradProblem& problem) {
   Tiles tiles;
-  tiles.per_row = ceil_div(problem.out_w, kTile);
-  tiles.per_column = ceil_div(problem.out_h, kTile);
+  tiles.per_row = ceil_div(problem.out_w, Scheme::kOut);
+  tiles.per_column = ceil_div(problem.out_h, Scheme::kOut);
   tiles.per_image = tiles.per_row * tiles.per_column;
   tiles.total = tiles.per_image * problem.batch;
   return tiles;
@@ -132,14 +41,14 @@ Tiles tiles_of(const WinogradProblem& problem) {
 
 struct TilePlace {
   int image;
-  int y, x;  // of the first output pixel
+  int row, column;
 };
 
 inline TilePlace place_of(const Tiles& tiles, int tile) {
   const int image = tile / tiles.per_image;
   const int in_image = tile - image * tiles.per_image;
   const int row = in_image / tiles.per_row;
-  return {image, row * kTile, (in_image - row * tiles.per_row) * kTile};
+  return {image, row, in_image - row * tiles.per_row};
 }
 
 struct InputPrologue {
@@ -153,12 +62,14 @@ inline V apply(const InputPrologue& prologue, V value, V scale, V shift) {
   return prologue.relu ? Vector::relu(value) : value;
 }
 
-// Transforms one vector of channels of one tile's 6x6 input patch; positions lie `stride` apart in `out`.
-template <bool Interior, bool Fused>
+// Transforms one vector of channels of one tile's input patch; positions lie `stride` apart in `out`.
+template <class Scheme, bool Interior, bool Fused>
 inline void transform_patch(const WinogradProblem& problem, const float* image, int y0, int x0,
                             int channel, const InputPrologue& prologue, float* out,
                             ptrdiff_t stride) {
-  alignas(64) float columns[kPositions * kLanes];
+  constexpr int kPatch = Scheme::kPatch;
+  constexpr int kPoints = Scheme::kPoints;
+  alignas(64) float columns[kPoints * kPatch * kLanes];
   const ptrdiff_t pixel = problem.in_c;
   const ptrdiff_t row = pixel * problem.in_w;
   const float* origin = image + y0 * row + x0 * pixel + channel;
@@ -168,11 +79,11 @@ inline void transform_patch(const WinogradProblem& problem, const float* image, 
     if (prologue.scale) scale = load(prologue.scale + channel);
     if (prologue.shift) shift = load(prologue.shift + channel);
   }
-  for (int j = 0; j < kPoints; ++j) {
-    V d[kPoints];
+  for (int j = 0; j < kPatch; ++j) {
+    V d[kPatch];
     V t[kPoints];
-#pragma GCC unroll 6
-    for (int i = 0; i < kPoints; ++i) {
+#pragma GCC unroll 9
+    for (int i = 0; i < kPatch; ++i) {
       if (Interior || (static_cast<unsigned>(y0 + i) < static_cast<unsigned>(problem.in_h) &&
                        static_cast<unsigned>(x0 + j) < static_cast<unsigned>(problem.in_w))) {
         d[i] = load(origin + i * row + j * pixel);
@@ -181,93 +92,112 @@ inline void transform_patch(const WinogradProblem& problem, const float* image, 
         d[i] = Vector::zero();
       }
     }
-    input_transform(d, t);
-#pragma GCC unroll 6
-    for (int i = 0; i < kPoints; ++i) store(columns + (i * kPoints + j) * kLanes, t[i]);
+    Scheme::input(d, t);
+#pragma GCC unroll 9
+    for (int i = 0; i < kPoints; ++i) store(columns + (i * kPatch + j) * kLanes, t[i]);
   }
   for (int i = 0; i < kPoints; ++i) {
-    V d[kPoints];
+    V d[kPatch];
     V t[kPoints];
-#pragma GCC unroll 6
-    for (int j = 0; j < kPoints; ++j) d[j] = load(columns + (i * kPoints + j) * kLanes);
-    input_transform(d, t);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
+    for (int j = 0; j < kPatch; ++j) d[j] = load(columns + (i * kPatch + j) * kLanes);
+    Scheme::input(d, t);
+#pragma GCC unroll 9
     for (int j = 0; j < kPoints; ++j) store(out + (i * kPoints + j) * stride, t[j]);
   }
 }
 
 // out_at(vector of channels) gives a tile's place for position 0; positions lie `stride` apart.
-template <class OutAt>
+template <class Scheme, class OutAt>
 inline void transform_input_tile(const WinogradProblem& problem, const float* src,
                                  const TilePlace& place, const InputPrologue& prologue,
                                  ptrdiff_t stride, const OutAt& out_at) {
   const float* image =
       src + static_cast<ptrdiff_t>(place.image) * problem.in_h * problem.in_w * problem.in_c;
-  const int y0 = place.y - problem.pad_top;
-  const int x0 = place.x - problem.pad_left;
-  const bool interior = y0 >= 0 && x0 >= 0 && y0 + kPoints <= problem.in_h &&
-                        x0 + kPoints <= problem.in_w;
+  const int y0 = place.row * Scheme::kAdvance - problem.pad_top;
+  const int x0 = place.column * Scheme::kAdvance - problem.pad_left;
+  const bool interior = y0 >= 0 && x0 >= 0 && y0 + Scheme::kPatch <= problem.in_h &&
+                        x0 + Scheme::kPatch <= problem.in_w;
   for (int channel = 0; channel < problem.in_c; channel += kLanes) {
     float* out = out_at(channel / kLanes);
     const auto transform = prologue.active
-                               ? (interior ? transform_patch<true, true> : transform_patch<false, true>)
-                               : (interior ? transform_patch<true, false>
-                                           : transform_patch<false, false>);
+                               ? (interior ? transform_patch<Scheme, true, true>
+                                           : transform_patch<Scheme, false, true>)
+                               : (interior ? transform_patch<Scheme, true, false>
+                                           : transform_patch<Scheme, false, false>);
     transform(problem, image, y0, x0, channel, prologue, out, stride);
   }
 }
 
-// Transforms one vector of channels of one tile's products (positions `stride` apart) into its output pixels.
-// Stream: past the caches, for results that would only push other data out of them.
-template <bool Fused, bool Stream>
+// Transforms N neighbouring vectors of channels of one tile's products (positions `stride` apart) into its output pixels.
+// Stream: past the caches, for results that would only push other data out of them. A pixel's vectors are stored one
+// after the other, since memory takes half lines slowly.
+template <class Scheme, int N, bool Fused, bool Stream>
 inline void transform_output_tile(const WinogradProblem& problem, const float* products,
                                   ptrdiff_t stride, const TilePlace& place, int channel, float* dst,
                                   const Epilogue& epilogue) {
-  alignas(64) float rows[kTile * kPoints * kLanes];
+  constexpr int kPoints = Scheme::kPoints;
+  constexpr int kOut = Scheme::kOut;
+  alignas(64) float rows[kOut * kPoints * N * kLanes];
   for (int j = 0; j < kPoints; ++j) {
-    V m[kPoints];
-    V y[kTile];
-#pragma GCC unroll 6
-    for (int i = 0; i < kPoints; ++i) m[i] = load(products + (i * kPoints + j) * stride);
-    output_transform(m, y);
-#pragma GCC unroll 4
-    for (int i = 0; i < kTile; ++i) store(rows + (i * kPoints + j) * kLanes, y[i]);
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) {
+      V m[kPoints];
+      V y[kOut];
+#pragma GCC unroll 9
+      for (int i = 0; i < kPoints; ++i) {
+        m[i] = load(products + (i * kPoints + j) * stride + v * kLanes);
+      }
+      Scheme::output(m, y);
+#pragma GCC unroll 8
+      for (int i = 0; i < kOut; ++i) store(rows + ((i * kPoints + j) * N + v) * kLanes, y[i]);
+    }
   }
-  const int height = min_of(kTile, problem.out_h - place.y);
-  const int width = min_of(kTile, problem.out_w - place.x);
+  const int height = min_of(kOut, problem.out_h - place.row * kOut);
+  const int width = min_of(kOut, problem.out_w - place.column * kOut);
   const ptrdiff_t pixel = problem.out_c;
   const ptrdiff_t row = pixel * problem.out_w;
   const ptrdiff_t origin =
-      (static_cast<ptrdiff_t>(place.image) * problem.out_h + place.y) * row + place.x * pixel +
-      channel;
-  V scale = splat(1.0);
-  V shift = Vector::zero();
-  if constexpr (Fused) {
-    if (epilogue.gate && epilogue.gate_scale) scale = load(epilogue.gate_scale + channel);
-    if (epilogue.gate && epilogue.gate_shift) shift = load(epilogue.gate_shift + channel);
+      (static_cast<ptrdiff_t>(place.image) * problem.out_h + place.row * kOut) * row +
+      place.column * kOut * pixel + channel;
+  V scale[N];
+  V shift[N];
+#pragma GCC unroll 2
+  for (int v = 0; v < N; ++v) {
+    const int first = channel + v * kLanes;
+    scale[v] = Fused && epilogue.gate && epilogue.gate_scale ? load(epilogue.gate_scale + first)
+                                                             : splat(1.0);
+    shift[v] = Fused && epilogue.gate && epilogue.gate_shift ? load(epilogue.gate_shift + first)
+                                                             : Vector::zero();
   }
   for (int i = 0; i < height; ++i) {
-    V m[kPoints];
-    V y[kTile];
-#pragma GCC unroll 6
-    for (int j = 0; j < kPoints; ++j) m[j] = load(rows + (i * kPoints + j) * kLanes);
-    output_transform(m, y);
-#pragma GCC unroll 4
-    for (int j = 0; j < kTile; ++j) {
+    V y[N][kOut];
+#pragma GCC unroll 2
+    for (int v = 0; v < N; ++v) {
+      V m[kPoints];
+#pragma GCC unroll 9
+      for (int j = 0; j < kPoints; ++j) m[j] = load(rows + ((i * kPoints + j) * N + v) * kLanes);
+      Scheme::output(m, y[v]);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < kOut; ++j) {
       if (j >= width) continue;
-      const ptrdiff_t at = origin + i * row + j * pixel;
-      V value = y[j];
-      if constexpr (Fused) {
-        if (epilogue.gate) {
-          const V condition = fma(load(epilogue.gate + at), scale, shift);
-          value = Vector::keep_positive(condition, mul(value, scale));
+#pragma GCC unroll 2
+      for (int v = 0; v < N; ++v) {
+        const ptrdiff_t at = origin + i * row + j * pixel + v * kLanes;
+        V value = y[v][j];
+        if constexpr (Fused) {
+          if (epilogue.gate) {
+            const V condition = fma(load(epilogue.gate + at), scale[v], shift[v]);
+            value = Vector::keep_positive(condition, mul(value, scale[v]));
+          }
+          if (epilogue.add) value = add(value, load(epilogue.add + at));
         }
-        if (epilogue.add) value = add(value, load(epilogue.add + at));
-      }
-      if constexpr (Stream) {
-        Vector::stream(dst + at, value);
-      } else {
-        store(dst + at, value);
+        if constexpr (Stream) {
+          Vector::stream(dst + at, value);
+        } else {
+          store(dst + at, value);
+        }
       }
     }
   }
@@ -347,9 +277,9 @@ struct OutPanels {
   int vectors(int panel) const { return out_c - panel * 2 * kLanes >= 2 * kLanes ? 2 : 1; }
 };
 
-inline const float* packed_panel(const WinogradProblem& problem, const float* packed, int position,
+inline const float* packed_panel(const WinogradProblem& problem, const float* packed, int filter,
                                  int panel) {
-  return packed + (static_cast<ptrdiff_t>(position) * problem.out_c + panel * 2 * kLanes) *
+  return packed + (static_cast<ptrdiff_t>(filter) * problem.out_c + panel * 2 * kLanes) *
                       problem.in_c;
 }
 
@@ -363,6 +293,7 @@ void multiply(const WinogradProblem& problem, const RowBlocks& blocks, const flo
   }
 }
 
+template <class Scheme>
 void transform_inputs(const WinogradProblem& problem, const Tiles& tiles, const float* src,
                       const InputPrologue& prologue, const RowBlocks& blocks, int first_tile,
                       int block, float* inputs, ptrdiff_t stride) {
@@ -370,60 +301,69 @@ void transform_inputs(const WinogradProblem& problem, const Tiles& tiles, const 
   float* base = inputs + static_cast<ptrdiff_t>(blocks.first(block)) * problem.in_c;
   for (int r = 0; r < rows; ++r) {
     const TilePlace place = place_of(tiles, first_tile + blocks.first(block) + r);
-    transform_input_tile(problem, src, place, prologue, stride, [&](int group) {
+    transform_input_tile<Scheme>(problem, src, place, prologue, stride, [&](int group) {
       return base + (static_cast<ptrdiff_t>(group) * rows + r) * kLanes;
     });
   }
 }
 
+template <class Scheme, int N>
+auto output_transform(bool fused, bool stream) {
+  if (fused) {
+    return stream ? transform_output_tile<Scheme, N, true, true>
+                  : transform_output_tile<Scheme, N, true, false>;
+  }
+  return stream ? transform_output_tile<Scheme, N, false, true>
+                : transform_output_tile<Scheme, N, false, false>;
+}
+
+template <class Scheme>
 void transform_outputs(const WinogradProblem& problem, const Tiles& tiles, int tile,
                        const float* products, ptrdiff_t stride, int channel, int vectors,
                        float* dst, const Epilogue& epilogue, bool stream) {
-  const auto transform = epilogue.active()
-                             ? (stream ? transform_output_tile<true, true>
-                                       : transform_output_tile<true, false>)
-                             : (stream ? transform_output_tile<false, true>
-                                       : transform_output_tile<false, false>);
-  const TilePlace place = place_of(tiles, tile);
-  for (int v = 0; v < vectors; ++v) {
-    transform(problem, products + v * kLanes, stride, place, channel + v * kLanes, dst, epilogue);
-  }
+  const auto transform = vectors == 2 ? output_transform<Scheme, 2>(epilogue.active(), stream)
+                                      : output_transform<Scheme, 1>(epilogue.active(), stream);
+  transform(problem, products, stride, place_of(tiles, tile), channel, dst, epilogue);
 }
 
-bool streams(const WinogradProblem& problem, const float* dst) {
+bool streams(const WinogradProblem& problem, const float* dst, const Epilogue& epilogue) {
+  // A line that was just read would have to leave the caches first.
+  if (epilogue.add == dst || epilogue.gate == dst) return false;
   const int64_t floats = int64_t{1} * problem.batch * problem.out_h * problem.out_w * problem.out_c;
   return floats >= Vector::kStreamFloats && reinterpret_cast<uintptr_t>(dst) % 64 == 0;
 }
 
-// Positions lie an odd number of cache lines apart: a power of two would put all 36 in one set.
+// Positions lie an odd number of cache lines apart: a power of two would put all of them in one set.
 constexpr ptrdiff_t odd_lines(ptrdiff_t floats) {
   return ((floats + kLineFloats - 1) / kLineFloats | 1) * kLineFloats;
 }
 
 // Tiles of a run whose transformed inputs and products stay in the cache.
-inline int block_tiles(const WinogradProblem& problem) {
-  const int floats = kPositions * (problem.in_c + min_of(problem.out_c, kMaxVectors * kLanes));
+template <class Scheme>
+int block_tiles(const WinogradProblem& problem) {
+  const int floats = kPositionsOf<Scheme> * (problem.in_c + min_of(problem.out_c, kMaxVectors * kLanes));
   const int rows = product_rows(problem);
   const int blocks = Vector::kBlockFloats / (floats * rows);
   return min_of(Vector::kMostBlockTiles, rows * max_of(1, blocks));
 }
 
 // Each thread takes runs of tiles whose transformed inputs stay in its L2 cache.
+template <class Scheme>
 void convolve_by_tiles(const WinogradProblem& problem, const float* src, const float* packed,
                        float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
                        Workspace& workspace, int threads) {
-  const Tiles tiles = tiles_of(problem);
+  const Tiles tiles = tiles_of<Scheme>(problem);
   const OutPanels panels{problem.out_c};
-  const bool stream = streams(problem, dst);
-  const int most_tiles = block_tiles(problem);
+  const bool stream = streams(problem, dst, epilogue);
+  const int most_tiles = block_tiles<Scheme>(problem);
   const int slices = min_of(threads, tiles.total);
   const ptrdiff_t in_stride = odd_lines(static_cast<ptrdiff_t>(most_tiles) * problem.in_c);
   const ptrdiff_t out_stride = odd_lines(most_tiles * min_of(problem.out_c, 2 * kLanes));
-  const size_t slice_floats = kPositions * (in_stride + out_stride);
+  const size_t slice_floats = kPositionsOf<Scheme> * (in_stride + out_stride);
   float* scratch = workspace.take(slice_floats * slices);
   for_slices(slices, [&](int slice) {
     float* inputs = scratch + slice_floats * slice;
-    float* products = inputs + kPositions * in_stride;
+    float* products = inputs + kPositionsOf<Scheme> * in_stride;
     const int begin = static_cast<int>(share(tiles.total, slice, slices));
     const int count = static_cast<int>(share(tiles.total, slice + 1, slices)) - begin;
     const int runs = ceil_div(count, most_tiles);
@@ -432,17 +372,17 @@ void convolve_by_tiles(const WinogradProblem& problem, const float* src, const f
       const RowBlocks blocks(begin + static_cast<int>(share(count, run + 1, runs)) - first,
                              product_rows(problem));
       for (int block = 0; block < blocks.count; ++block) {
-        transform_inputs(problem, tiles, src, prologue, blocks, first, block, inputs, in_stride);
+        transform_inputs<Scheme>(problem, tiles, src, prologue, blocks, first, block, inputs, in_stride);
       }
       for (int panel = 0; panel < panels.count(); ++panel) {
         const int vectors = panels.vectors(panel);
-        for (int position = 0; position < kPositions; ++position) {
+        for (int position = 0; position < kPositionsOf<Scheme>; ++position) {
           multiply(problem, blocks, inputs + position * in_stride,
-                   packed_panel(problem, packed, position, panel), vectors,
+                   packed_panel(problem, packed, filter_at<Scheme>(position), panel), vectors,
                    products + position * out_stride);
         }
         for (int t = 0; t < blocks.tiles; ++t) {
-          transform_outputs(problem, tiles, first + t,
+          transform_outputs<Scheme>(problem, tiles, first + t,
                             products + static_cast<ptrdiff_t>(t) * vectors * kLanes, out_stride,
                             panel * 2 * kLanes, vectors, dst, epilogue, stream);
         }
@@ -453,18 +393,18 @@ void convolve_by_tiles(const WinogradProblem& problem, const float* src, const f
 
 // Large filters: all threads transform a long run of tiles, then share out the positions, so that
 // each part of the filter is read once.
+template <class Scheme>
 void convolve_by_positions(const WinogradProblem& problem, const float* src, const float* packed,
                            float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
                            Workspace& workspace, int threads) {
-  constexpr int kRunTiles = 256;
-  const Tiles tiles = tiles_of(problem);
+  const Tiles tiles = tiles_of<Scheme>(problem);
   const OutPanels panels{problem.out_c};
-  const bool stream = streams(problem, dst);
-  const int run_tiles = min_of(kRunTiles, tiles.total);
+  const bool stream = streams(problem, dst, epilogue);
+  const int run_tiles = min_of(Scheme::kRunTiles, tiles.total);
   const ptrdiff_t in_stride = odd_lines(static_cast<ptrdiff_t>(run_tiles) * problem.in_c);
   const ptrdiff_t out_stride = odd_lines(static_cast<ptrdiff_t>(run_tiles) * problem.out_c);
-  float* inputs = workspace.take(kPositions * in_stride);
-  float* products = workspace.take(kPositions * out_stride);
+  float* inputs = workspace.take(kPositionsOf<Scheme> * in_stride);
+  float* products = workspace.take(kPositionsOf<Scheme> * out_stride);
   for (int first = 0; first < tiles.total; first += run_tiles) {
     const RowBlocks blocks(min_of(run_tiles, tiles.total - first), product_rows(problem));
     const int transformers = min_of(threads, blocks.tiles);
@@ -477,14 +417,14 @@ void convolve_by_positions(const WinogradProblem& problem, const float* src, con
         for (int r = 0; r < rows; ++r) {
           const int t = blocks.first(block) + r;
           if (t < begin || t >= end) continue;
-          transform_input_tile(problem, src, place_of(tiles, first + t), prologue, in_stride,
+          transform_input_tile<Scheme>(problem, src, place_of(tiles, first + t), prologue, in_stride,
                                [&](int group) {
                                  return base + (static_cast<ptrdiff_t>(group) * rows + r) * kLanes;
                                });
         }
       }
     });
-    const int tasks = kPositions * panels.count();
+    const int tasks = kPositionsOf<Scheme> * panels.count();
     const int multipliers = min_of(threads, tasks);
     for_slices(multipliers, [&](int slice) {
       const int end = static_cast<int>(share(tasks, slice + 1, multipliers));
@@ -492,7 +432,7 @@ void convolve_by_positions(const WinogradProblem& problem, const float* src, con
         const int position = task / panels.count();
         const int panel = task % panels.count();
         multiply(problem, blocks, inputs + position * in_stride,
-                 packed_panel(problem, packed, position, panel), panels.vectors(panel),
+                 packed_panel(problem, packed, filter_at<Scheme>(position), panel), panels.vectors(panel),
                  products + position * out_stride +
                      static_cast<ptrdiff_t>(panel) * 2 * kLanes * blocks.tiles);
       }
@@ -502,7 +442,7 @@ void convolve_by_positions(const WinogradProblem& problem, const float* src, con
       for (int t = static_cast<int>(share(blocks.tiles, slice, transformers)); t < end; ++t) {
         for (int panel = 0; panel < panels.count(); ++panel) {
           const int vectors = panels.vectors(panel);
-          transform_outputs(problem, tiles, first + t,
+          transform_outputs<Scheme>(problem, tiles, first + t,
                             products + static_cast<ptrdiff_t>(panel) * 2 * kLanes * blocks.tiles +
                                 static_cast<ptrdiff_t>(t) * vectors * kLanes,
                             out_stride, panel * 2 * kLanes, vectors, dst, epilogue, stream);
@@ -550,40 +490,44 @@ void filter_product(const float* x, const float* y, float* sums, int tiles, bool
 }
 
 // The adjoint of the output transform, for one vector of channels of one tile of dy.
+template <class Scheme>
 inline void transform_gradient_tile(const WinogradProblem& problem, const float* dy,
                                     const TilePlace& place, int channel, float* out,
                                     ptrdiff_t stride) {
-  alignas(64) float columns[kPoints * kTile * kLanes];
-  const int height = min_of(kTile, problem.out_h - place.y);
-  const int width = min_of(kTile, problem.out_w - place.x);
+  constexpr int kPoints = Scheme::kPoints;
+  constexpr int kOut = Scheme::kOut;
+  alignas(64) float columns[kPoints * kOut * kLanes];
+  const int height = min_of(kOut, problem.out_h - place.row * kOut);
+  const int width = min_of(kOut, problem.out_w - place.column * kOut);
   const ptrdiff_t pixel = problem.out_c;
   const ptrdiff_t row = pixel * problem.out_w;
-  const float* origin = dy + (static_cast<ptrdiff_t>(place.image) * problem.out_h + place.y) * row +
-                        place.x * pixel + channel;
-  for (int j = 0; j < kTile; ++j) {
-    V y[kTile];
+  const float* origin =
+      dy + (static_cast<ptrdiff_t>(place.image) * problem.out_h + place.row * kOut) * row +
+      place.column * kOut * pixel + channel;
+  for (int j = 0; j < kOut; ++j) {
+    V y[kOut];
     V z[kPoints];
 #pragma GCC unroll 4
-    for (int i = 0; i < kTile; ++i) {
+    for (int i = 0; i < kOut; ++i) {
       y[i] = i < height && j < width ? load(origin + i * row + j * pixel) : Vector::zero();
     }
-    output_adjoint(y, z);
-#pragma GCC unroll 6
-    for (int i = 0; i < kPoints; ++i) store(columns + (i * kTile + j) * kLanes, z[i]);
+    Scheme::output_adjoint(y, z);
+#pragma GCC unroll 9
+    for (int i = 0; i < kPoints; ++i) store(columns + (i * kOut + j) * kLanes, z[i]);
   }
   for (int i = 0; i < kPoints; ++i) {
-    V y[kTile];
+    V y[kOut];
     V z[kPoints];
 #pragma GCC unroll 4
-    for (int j = 0; j < kTile; ++j) y[j] = load(columns + (i * kTile + j) * kLanes);
-    output_adjoint(y, z);
-#pragma GCC unroll 6
+    for (int j = 0; j < kOut; ++j) y[j] = load(columns + (i * kOut + j) * kLanes);
+    Scheme::output_adjoint(y, z);
+#pragma GCC unroll 9
     for (int j = 0; j < kPoints; ++j) store(out + (i * kPoints + j) * stride, z[j]);
   }
 }
 
 // Transformed x: [position][in_c / kLanes][tile][kLanes]; transformed dy: [position][panel][tile]
-// [kLanes * 2 or 1]; sums: [position][in_c / kFilterRows][panel][kFilterRows][kLanes * 2 or 1].
+// [kLanes * 2 or 1]; sums: [transformed filter][in_c / kFilterRows][panel][kFilterRows][kLanes * 2 or 1].
 struct FilterLayout {
   int run_tiles;
   ptrdiff_t x_stride, y_stride, sum_stride;
@@ -595,12 +539,13 @@ struct FilterLayout {
         sum_stride(odd_lines(static_cast<ptrdiff_t>(problem.in_c) * problem.out_c)) {}
 };
 
+template <class Scheme>
 void transform_filter_tile(const WinogradProblem& problem, const Tiles& tiles,
                            const FilterLayout& layout, const float* x, const float* dy,
                            const InputPrologue& prologue, int tile, int t, int run_tiles,
                            float* xs, float* ys) {
   const TilePlace place = place_of(tiles, tile);
-  transform_input_tile(problem, x, place, prologue, layout.x_stride, [&](int group) {
+  transform_input_tile<Scheme>(problem, x, place, prologue, layout.x_stride, [&](int group) {
     return xs + (static_cast<ptrdiff_t>(group) * run_tiles + t) * kLanes;
   });
   const OutPanels panels{problem.out_c};
@@ -608,7 +553,7 @@ void transform_filter_tile(const WinogradProblem& problem, const Tiles& tiles,
     const int vectors = panels.vectors(panel);
     for (int v = 0; v < vectors; ++v) {
       const int channel = panel * 2 * kLanes + v * kLanes;
-      transform_gradient_tile(problem, dy, place, channel,
+      transform_gradient_tile<Scheme>(problem, dy, place, channel,
                               ys + static_cast<ptrdiff_t>(panel) * 2 * kLanes * run_tiles +
                                   (static_cast<ptrdiff_t>(t) * vectors + v) * kLanes,
                               layout.y_stride);
@@ -616,7 +561,7 @@ void transform_filter_tile(const WinogradProblem& problem, const Tiles& tiles,
   }
 }
 
-// Adds one position's products over a run of tiles to its sums, for channel blocks [begin, end).
+// Adds one position's products over a run of tiles to its filter's sums, for channel blocks [begin, end).
 void multiply_filter(const WinogradProblem& problem, const float* xs, const float* ys, float* sums,
                      int run_tiles, int begin, int end, bool fresh) {
   const OutPanels panels{problem.out_c};
@@ -641,6 +586,7 @@ void multiply_filter(const WinogradProblem& problem, const float* xs, const floa
 }
 
 // Adds up `copies` sums (copy_floats apart) in order and transforms them into dw.
+template <class Scheme>
 void finish_filter(const WinogradProblem& problem, const FilterLayout& layout, const float* sums,
                    int copies, size_t copy_floats, float* dw, int threads) {
   const OutPanels panels{problem.out_c};
@@ -655,21 +601,22 @@ void finish_filter(const WinogradProblem& problem, const FilterLayout& layout, c
         for (int v = 0; v < vectors; ++v) {
           const float* from = block + panel * 2 * kLanes * kFilterRows +
                               ((c % kFilterRows) * vectors + v) * kLanes;
-          V half[3][kPoints];
-          for (int j = 0; j < kPoints; ++j) {
-            V u[kPoints];
+          constexpr int kFilters = Scheme::kFilters;
+          V half[3][kFilters];
+          for (int j = 0; j < kFilters; ++j) {
+            V u[kFilters];
             V g[3];
-            for (int i = 0; i < kPoints; ++i) {
-              const float* at = from + (i * kPoints + j) * layout.sum_stride;
+            for (int i = 0; i < kFilters; ++i) {
+              const float* at = from + (i * kFilters + j) * layout.sum_stride;
               u[i] = load(at);
               for (int copy = 1; copy < copies; ++copy) u[i] = add(u[i], load(at + copy * copy_floats));
             }
-            filter_adjoint(u, g);
+            Scheme::filter_adjoint(u, g);
             for (int i = 0; i < 3; ++i) half[i][j] = g[i];
           }
           for (int i = 0; i < 3; ++i) {
             V g[3];
-            filter_adjoint(half[i], g);
+            Scheme::filter_adjoint(half[i], g);
             for (int j = 0; j < 3; ++j) {
               store(dw + (i * 3 + j) * tap + static_cast<ptrdiff_t>(c) * problem.out_c +
                         panel * 2 * kLanes + v * kLanes,
@@ -682,26 +629,39 @@ void finish_filter(const WinogradProblem& problem, const FilterLayout& layout, c
   });
 }
 
-inline int filter_block_tiles(const WinogradProblem& problem) {
-  const int tiles = Vector::kBlockFloats / (kPositions * (problem.in_c + problem.out_c));
+template <class Scheme>
+int filter_block_tiles(const WinogradProblem& problem) {
+  const int tiles = Vector::kBlockFloats / (kPositionsOf<Scheme> * (problem.in_c + problem.out_c));
   return max_of(8, min_of(tiles, Vector::kMostBlockTiles));
 }
 
+// Calls body(position, first) for the positions whose products have a transformed filter, in order.
+template <class Scheme, class Body>
+void for_positions_of(int filter, const Body& body) {
+  bool first = true;
+  for (int position = 0; position < kPositionsOf<Scheme>; ++position) {
+    if (filter_at<Scheme>(position) != filter) continue;
+    body(position, first);
+    first = false;
+  }
+}
+
 // Each thread sums its own tiles; the threads' sums are added in order.
+template <class Scheme>
 void filter_by_tiles(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
                      const InputPrologue& prologue, Workspace& workspace, int threads) {
-  const Tiles tiles = tiles_of(problem);
-  const int most_tiles = filter_block_tiles(problem);
+  const Tiles tiles = tiles_of<Scheme>(problem);
+  const int most_tiles = filter_block_tiles<Scheme>(problem);
   const FilterLayout layout(problem, most_tiles);
   const int slices = min_of(threads, tiles.total);
-  const size_t sum_floats = kPositions * layout.sum_stride;
-  const size_t run_floats = kPositions * (layout.x_stride + layout.y_stride);
+  const size_t sum_floats = kFiltersOf<Scheme> * layout.sum_stride;
+  const size_t run_floats = kPositionsOf<Scheme> * (layout.x_stride + layout.y_stride);
   float* sums = workspace.take(sum_floats * slices);
   float* scratch = workspace.take(run_floats * slices);
   for_slices(slices, [&](int slice) {
     float* my_sums = sums + sum_floats * slice;
     float* xs = scratch + run_floats * slice;
-    float* ys = xs + kPositions * layout.x_stride;
+    float* ys = xs + kPositionsOf<Scheme> * layout.x_stride;
     const int begin = static_cast<int>(share(tiles.total, slice, slices));
     const int count = static_cast<int>(share(tiles.total, slice + 1, slices)) - begin;
     const int runs = ceil_div(count, most_tiles);
@@ -709,28 +669,30 @@ void filter_by_tiles(const WinogradProblem& problem, const float* x, const float
       const int first = begin + static_cast<int>(share(count, run, runs));
       const int run_tiles = begin + static_cast<int>(share(count, run + 1, runs)) - first;
       for (int t = 0; t < run_tiles; ++t) {
-        transform_filter_tile(problem, tiles, layout, x, dy, prologue, first + t, t, run_tiles, xs,
-                              ys);
+        transform_filter_tile<Scheme>(problem, tiles, layout, x, dy, prologue, first + t, t,
+                                      run_tiles, xs, ys);
       }
-      for (int position = 0; position < kPositions; ++position) {
-        multiply_filter(problem, xs + position * layout.x_stride, ys + position * layout.y_stride,
-                        my_sums + position * layout.sum_stride, run_tiles, 0,
-                        problem.in_c / kFilterRows, run == 0);
+      for (int filter = 0; filter < kFiltersOf<Scheme>; ++filter) {
+        for_positions_of<Scheme>(filter, [&](int position, bool fresh) {
+          multiply_filter(problem, xs + position * layout.x_stride, ys + position * layout.y_stride,
+                          my_sums + filter * layout.sum_stride, run_tiles, 0,
+                          problem.in_c / kFilterRows, fresh && run == 0);
+        });
       }
     }
   });
-  finish_filter(problem, layout, sums, slices, sum_floats, dw, threads);
+  finish_filter<Scheme>(problem, layout, sums, slices, sum_floats, dw, threads);
 }
 
-// Large filters: all threads transform a run of tiles, then share out positions and channels.
+// Large filters: all threads transform a run of tiles, then share out transformed filters and channels.
+template <class Scheme>
 void filter_by_positions(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
                          const InputPrologue& prologue, Workspace& workspace, int threads) {
-  constexpr int kRunTiles = 256;
-  const Tiles tiles = tiles_of(problem);
-  const FilterLayout layout(problem, min_of(kRunTiles, tiles.total));
-  float* sums = workspace.take(kPositions * layout.sum_stride);
-  float* xs = workspace.take(kPositions * layout.x_stride);
-  float* ys = workspace.take(kPositions * layout.y_stride);
+  const Tiles tiles = tiles_of<Scheme>(problem);
+  const FilterLayout layout(problem, min_of(Scheme::kRunTiles, tiles.total));
+  float* sums = workspace.take(kFiltersOf<Scheme> * layout.sum_stride);
+  float* xs = workspace.take(kPositionsOf<Scheme> * layout.x_stride);
+  float* ys = workspace.take(kPositionsOf<Scheme> * layout.y_stride);
   const int runs = ceil_div(tiles.total, layout.run_tiles);
   const int blocks = problem.in_c / kFilterRows;
   for (int run = 0; run < runs; ++run) {
@@ -740,25 +702,28 @@ void filter_by_positions(const WinogradProblem& problem, const float* x, const f
     for_slices(transformers, [&](int slice) {
       const int end = static_cast<int>(share(run_tiles, slice + 1, transformers));
       for (int t = static_cast<int>(share(run_tiles, slice, transformers)); t < end; ++t) {
-        transform_filter_tile(problem, tiles, layout, x, dy, prologue, first + t, t, run_tiles, xs,
-                              ys);
+        transform_filter_tile<Scheme>(problem, tiles, layout, x, dy, prologue, first + t, t,
+                                      run_tiles, xs, ys);
       }
     });
-    const int tasks = kPositions * blocks;
+    const int tasks = kFiltersOf<Scheme> * blocks;
     const int multipliers = min_of(threads, tasks);
     for_slices(multipliers, [&](int slice) {
       const int end = static_cast<int>(share(tasks, slice + 1, multipliers));
       for (int task = static_cast<int>(share(tasks, slice, multipliers)); task < end;) {
-        const int position = task / blocks;
+        const int filter = task / blocks;
         const int block = task % blocks;
         const int block_end = min_of(blocks, block + end - task);
-        multiply_filter(problem, xs + position * layout.x_stride, ys + position * layout.y_stride,
-                        sums + position * layout.sum_stride, run_tiles, block, block_end, run == 0);
+        for_positions_of<Scheme>(filter, [&](int position, bool fresh) {
+          multiply_filter(problem, xs + position * layout.x_stride, ys + position * layout.y_stride,
+                          sums + filter * layout.sum_stride, run_tiles, block, block_end,
+                          fresh && run == 0);
+        });
         task += block_end - block;
       }
     });
   }
-  finish_filter(problem, layout, sums, 1, 0, dw, threads);
+  finish_filter<Scheme>(problem, layout, sums, 1, 0, dw, threads);
 }
 
 InputPrologue input_prologue(const Prologue& prologue) {
@@ -766,9 +731,12 @@ InputPrologue input_prologue(const Prologue& prologue) {
 }
 
 size_t packed_floats(const WinogradProblem& problem) {
-  return static_cast<size_t>(kPositions) * problem.in_c * problem.out_c;
+  // As many transformed filters in every scheme.
+  static_assert(kFiltersOf<UnitStride> == kFiltersOf<Phases>);
+  return static_cast<size_t>(kFiltersOf<UnitStride>) * problem.in_c * problem.out_c;
 }
 
+template <class Scheme>
 void pack_filter(const WinogradProblem& problem, const float* filter, float* packed, int threads) {
   const OutPanels panels{problem.out_c};
   const ptrdiff_t tap = static_cast<ptrdiff_t>(problem.in_c) * problem.out_c;
@@ -783,10 +751,11 @@ void pack_filter(const WinogradProblem& problem, const float* filter, float* pac
       for (int c = group * kLanes; c < (group + 1) * kLanes; ++c) {
         for (int v = 0; v < vectors; ++v) {
           const int channel = panel * 2 * kLanes + v * kLanes;
-          V half[kPoints][3];
+          constexpr int kFilters = Scheme::kFilters;
+          V half[kFilters][3];
           for (int j = 0; j < 3; ++j) {
             V g[3];
-            V u[kPoints];
+            V u[kFilters];
             for (int i = 0; i < 3; ++i) {
               if (problem.transposed) {
                 // Turned by 180 degrees; the filter's rows are the result's channels.
@@ -798,14 +767,14 @@ void pack_filter(const WinogradProblem& problem, const float* filter, float* pac
                             channel);
               }
             }
-            filter_transform(g, u);
-            for (int i = 0; i < kPoints; ++i) half[i][j] = u[i];
+            Scheme::filter(g, u);
+            for (int i = 0; i < kFilters; ++i) half[i][j] = u[i];
           }
-          for (int i = 0; i < kPoints; ++i) {
-            V u[kPoints];
-            filter_transform(half[i], u);
-            for (int j = 0; j < kPoints; ++j) {
-              float* out = packed + (static_cast<ptrdiff_t>(i * kPoints + j) * problem.out_c +
+          for (int i = 0; i < kFilters; ++i) {
+            V u[kFilters];
+            Scheme::filter(half[i], u);
+            for (int j = 0; j < kFilters; ++j) {
+              float* out = packed + (static_cast<ptrdiff_t>(i * kFilters + j) * problem.out_c +
                                      panel * 2 * kLanes) * problem.in_c;
               store(out + (static_cast<ptrdiff_t>(c) * vectors + v) * kLanes, u[j]);
             }
@@ -816,23 +785,53 @@ void pack_filter(const WinogradProblem& problem, const float* filter, float* pac
   });
 }
 
+// body(a scheme) with the one that computes the problem.
+template <class Body>
+void with_scheme(const WinogradProblem& problem, const Body& body) {
+  switch (problem.sampling) {
+    case Sampling::same:
+      return body(UnitStride());
+    case Sampling::down:
+      return body(Down());
+    case Sampling::up:
+      return body(Up());
+  }
+}
+
+void pack(const WinogradProblem& problem, const float* filter, float* packed, int threads) {
+  with_scheme(problem, [&](auto scheme) {
+    pack_filter<decltype(scheme)>(problem, filter, packed, threads);
+  });
+}
+
 void convolve(const WinogradProblem& problem, const float* src, const float* packed, float* dst,
               const Prologue& prologue, const Epilogue& epilogue, Workspace& workspace,
               int threads) {
   // Both forms give the same bits.
   const bool large = static_cast<int64_t>(problem.in_c) * problem.out_c > Vector::kConvolveByTiles;
-  const auto form = large ? convolve_by_positions : convolve_by_tiles;
-  form(problem, src, packed, dst, input_prologue(prologue), epilogue, workspace, threads);
+  with_scheme(problem, [&](auto scheme) {
+    using Scheme = decltype(scheme);
+    const auto form = large ? convolve_by_positions<Scheme> : convolve_by_tiles<Scheme>;
+    form(problem, src, packed, dst, input_prologue(prologue), epilogue, workspace, threads);
+  });
+}
+
+template <class Scheme>
+void filter_gradient_of(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
+                        const Prologue& prologue, Workspace& workspace, int threads) {
+  const bool large = static_cast<int64_t>(problem.in_c) * problem.out_c > Vector::kFilterByTiles;
+  const auto form = large ? filter_by_positions<Scheme> : filter_by_tiles<Scheme>;
+  form(problem, x, dy, dw, input_prologue(prologue), workspace, threads);
 }
 
 void filter_gradient(const WinogradProblem& problem, const float* x, const float* dy, float* dw,
                      const Prologue& prologue, Workspace& workspace, int threads) {
-  const bool large = static_cast<int64_t>(problem.in_c) * problem.out_c > Vector::kFilterByTiles;
-  const auto form = large ? filter_by_positions : filter_by_tiles;
-  form(problem, x, dy, dw, input_prologue(prologue), workspace, threads);
+  const auto form = problem.sampling == Sampling::down ? filter_gradient_of<Down>
+                                                       : filter_gradient_of<UnitStride>;
+  form(problem, x, dy, dw, prologue, workspace, threads);
 }
 
-constexpr WinogradKernels kWinogradKernels = {packed_floats, pack_filter, convolve, filter_gradient};
+constexpr WinogradKernels kWinogradKernels = {packed_floats, pack, convolve, filter_gradient};
 
 }  // namespace
 }  // namespace percept::conv
