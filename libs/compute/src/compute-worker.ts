@@ -100,10 +100,11 @@ export class ComputeWorker {
       const output = await new Promise<unknown>((resolve, reject) => {
         this.#running = { call, cancelFlag, resolve, reject };
         const { task, id } = call;
+        const rest = { id, task, followed: call.onProgress !== undefined, cancelFlag };
         if (call.input instanceof Transferring) {
-          this.#post({ type: 'run', id, task, input: call.input.value, cancelFlag }, call.input.buffers);
+          this.#post({ type: 'run', input: call.input.value, ...rest }, call.input.buffers);
         } else {
-          this.#post({ type: 'run', id, task, input: call.input, cancelFlag });
+          this.#post({ type: 'run', input: call.input, ...rest });
         }
         call.signal?.addEventListener('abort', cancel, { once: true });
       });

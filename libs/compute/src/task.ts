@@ -13,7 +13,7 @@ export interface TaskContext {
   readonly cancelled: boolean;
   /** Throws TaskCancelledError once the task was cancelled. */
   throwIfCancelled(): void;
-  /** Sends plain data to the caller's `onProgress`; buffers in `transfer` are moved, not copied. */
+  /** Sends plain data to the caller's `onProgress`, where it has one; buffers in `transfer` are moved, not copied. */
   progress(event: unknown, transfer?: readonly ArrayBuffer[]): void;
 }
 

@@ -38,7 +38,7 @@ try {
 }
 
 async function run(tasks: Record<string, unknown>, engine: EngineInfo, message: RunMessage): Promise<void> {
-  const { id, cancelFlag } = message;
+  const { id, cancelFlag, followed } = message;
   const task = Object.hasOwn(tasks, message.task) ? tasks[message.task] : undefined;
   if (typeof task !== 'function') {
     send({ type: 'unknown-task', id });
@@ -57,7 +57,9 @@ async function run(tasks: Record<string, unknown>, engine: EngineInfo, message: 
         throw new TaskCancelledError();
       }
     },
-    progress: (event, transfer = []) => send({ type: 'progress', id, event }, transfer),
+    progress: (event, transfer = []) => {
+      if (followed) send({ type: 'progress', id, event }, transfer);
+    },
   };
   try {
     const output = await perform(task as AnyTask, message.input, context);

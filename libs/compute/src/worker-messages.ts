@@ -23,6 +23,8 @@ export type ToWorker =
       readonly id: number;
       readonly task: string;
       readonly input: unknown;
+      /** Whether the caller listens to progress. */
+      readonly followed: boolean;
       readonly cancelFlag: SharedArrayBuffer;
     }
   | { readonly type: 'cancel'; readonly id: number };

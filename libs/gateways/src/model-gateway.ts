@@ -15,7 +15,7 @@ import { CorruptWeightsError, IncompleteAnswerError, RemoteModelError } from './
 /** A registered model together with its weights. */
 export interface FetchedModel {
   readonly model: Model;
-  /** The weights as safetensors, verified against the model's digest. */
+  /** The weights as safetensors, verified against the model's digest; shared with the threads that they are sent to, so not to be changed. */
   readonly weights: Uint8Array;
 }
 
@@ -64,7 +64,7 @@ export class ModelGateway {
     const request = { model: model.id, format: ModelFormat.SAFETENSORS };
     for await (const { chunk } of this.#client.export(request, { ...traceHeaders(), ...options }))
       if (chunk) chunks.push(chunk.data);
-    const weights = new Uint8Array(Buffer.concat(chunks));
+    const weights = sharedBytes(chunks);
     const digest = createHash('sha256').update(weights).digest('hex');
     if (digest !== model.digest) throw new CorruptWeightsError(model.id, model.digest, digest);
     return weights;
@@ -81,4 +81,16 @@ export class ModelGateway {
       total -= kept.byteLength;
     }
   }
+}
+
+/** The chunks one after the other, in memory that threads share: each attack sends its model's weights to a thread. */
+function sharedBytes(chunks: readonly Uint8Array[]): Uint8Array {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const bytes = new Uint8Array(new SharedArrayBuffer(length));
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
 }

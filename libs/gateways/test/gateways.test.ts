@@ -97,6 +97,7 @@ describe('ModelGateway', () => {
     try {
       const { model, weights: fetched } = await gateway.fetch(registered('sound'));
       expect(sha256Hex(fetched)).toBe(model.digest);
+      expect(fetched.buffer, 'threads share it').toBeInstanceOf(SharedArrayBuffer);
       await gateway.fetch(registered('sound'));
       expect(exports).toBe(1);
     } finally {
