@@ -43,9 +43,10 @@ export class AttackPeer {
     { spec, weights }: ExportedModel,
     { images, labels }: LabelledImages,
     threads: number,
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<AttackPeer> {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'percept-attack-peer-'));
-    const child = new PythonProcess(python, script);
+    const child = new PythonProcess(python, script, environment);
     try {
       const file = path.join(folder, 'images.f32');
       await writeFile(file, bytesOf(toChannelsFirst(images, spec.channels, labels.length)));

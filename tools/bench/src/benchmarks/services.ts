@@ -18,6 +18,7 @@ import { percentile } from '../summary.js';
 import { cancelJob, hostServices, registerModel, startTraining } from './hosted-services.js';
 import { load } from './load.js';
 import { scaling } from './scaling.js';
+import { untargeted } from './untargeted.js';
 
 /** The benchmarks that time running services, by name. */
 export const serviceBenchmarks: Readonly<Record<string, (options: BenchOptions) => Promise<BenchReport>>> = {
@@ -26,6 +27,7 @@ export const serviceBenchmarks: Readonly<Record<string, (options: BenchOptions) 
   'cancel-latency': cancelLatency,
   load,
   scaling,
+  untargeted,
 };
 
 const attackedImages = 10;
