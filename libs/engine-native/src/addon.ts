@@ -45,6 +45,8 @@ export interface Addon {
   configure(threads: number): void;
   /** An array on a cache line's boundary whose values are undefined. */
   allocate(length: number): Float32Array;
+  /** What the kernels of this thread keep beside the arrays, in bytes: scratch and packed filters. */
+  keptBytes(): number;
   unary(operation: number, x: Float32Array, out: Float32Array, low: number, high: number): void;
   binary(
     operation: number,

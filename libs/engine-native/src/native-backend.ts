@@ -136,9 +136,13 @@ export class NativeBackend extends MathBackendCPU {
     return true;
   }
 
-  /** TF.js counts the tensors' bytes itself; `numBytesInPool` is what waits for reuse besides. */
-  override memory(): { unreliable: boolean; reasons: string[]; numBytesInPool: number } {
-    return { unreliable: false, reasons: [], numBytesInPool: this.#pool.freeBytes };
+  /**
+   * TF.js counts the tensors' bytes itself; besides, `numBytesInPool` waits for reuse, and `numBytesInKernels` is the kernels' scratch and
+   * the filters that they keep in packed form.
+   */
+  override memory(): { unreliable: boolean; reasons: string[]; numBytesInPool: number; numBytesInKernels: number } {
+    const numBytesInKernels = this.addon.keptBytes();
+    return { unreliable: false, reasons: [], numBytesInPool: this.#pool.freeBytes, numBytesInKernels };
   }
 
   #record(dataId: DataId): TensorRecord {

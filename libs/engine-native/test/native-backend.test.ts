@@ -81,6 +81,16 @@ describe('the native backend', () => {
     expect(backend.memory().numBytesInPool).toBe(numBytesInPool);
   });
 
+  test('counts what a convolution works in, which stays the same when it is repeated', () => {
+    const convolve = (): number => {
+      tf.tidy(() => void tf.conv2d(ramp([4, 16, 16, 32]) as tf.Tensor4D, ramp([3, 3, 32, 32]) as tf.Tensor4D, 1, 1));
+      return backend.memory().numBytesInKernels;
+    };
+    const kept = Array.from({ length: 4 }, convolve);
+    expect(kept[0], 'at least the filter in packed form').toBeGreaterThan(36 * 32 * 32 * 4);
+    expect(kept[3]).toBe(kept[2]);
+  });
+
   test('an update in place leaves the array that a variable was made from alone', () => {
     const source = Float32Array.of(1, 2, 3);
     const [parameter, velocity] = tf.tidy(() => [tf.variable(tf.tensor1d(source)), tf.variable(tf.zeros([3]))]);

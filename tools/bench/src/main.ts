@@ -3,7 +3,7 @@ import os from 'node:os';
 import type { BenchReport } from './bench-report.js';
 import { type AttackComparison, attackBenchmarks } from './benchmarks/attacks.js';
 import { layers } from './benchmarks/layers.js';
-import { memory } from './benchmarks/memory.js';
+import { memory, memoryOverTime } from './benchmarks/memory.js';
 import { serviceBenchmarks } from './benchmarks/services.js';
 import { startOurs, stepBenchmarks } from './benchmarks/steps.js';
 import type { Contender } from './contender.js';
@@ -25,6 +25,7 @@ const reportBenchmarks: Readonly<Record<string, (options: BenchOptions) => Promi
   ...serviceBenchmarks,
   layers,
   memory,
+  'memory-over-time': memoryOverTime,
 };
 
 function line({ label, secondsPerStep: { median, min, max } }: Timing, batch: number): string {

@@ -85,6 +85,15 @@ napi_value allocate(napi_env env, napi_callback_info info) {
   });
 }
 
+/** keptBytes(): what the kernels of this thread keep beside the arrays: scratch and packed filters. */
+napi_value keptBytes(napi_env env, napi_callback_info) {
+  return guarded(env, [&]() -> napi_value {
+    napi_value bytes;
+    napi_create_double(env, static_cast<double>(stateOf(env).keptBytes()), &bytes);
+    return bytes;
+  });
+}
+
 void set(napi_env env, napi_value exports, const char* name, napi_callback callback, const void* data) {
   napi_value function;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, const_cast<void*>(data), &function);
@@ -108,6 +117,7 @@ napi_value initialise(napi_env env, napi_value exports) {
         env, state.release(), [](napi_env, void* data, void*) { delete static_cast<EngineState*>(data); }, nullptr);
     set(env, exports, "configure", configure, nullptr);
     set(env, exports, "allocate", allocate, nullptr);
+    set(env, exports, "keptBytes", keptBytes, nullptr);
     setText(env, exports, "path", kernels().name);
     setText(env, exports, "oneDnnVersion", oneDnnVersion());
     setAll(env, exports, elementwiseBindings, elementwiseBindingCount);

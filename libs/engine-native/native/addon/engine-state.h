@@ -26,6 +26,10 @@ struct EngineState {
     if (wideVectors.size() < length) wideVectors.resize(length);
     return wideVectors.data();
   }
+  size_t keptBytes() const {
+    return workspace.bytes() + network.bytes() + vectors.capacity() * sizeof(float) +
+           wideVectors.capacity() * sizeof(double);
+  }
 };
 
 }  // namespace percept

@@ -370,6 +370,17 @@ NetworkMemory::PackedNetwork& NetworkMemory::packed(uint64_t stemVersion, conv::
   return packed_.back();
 }
 
+size_t NetworkMemory::bytes() const {
+  size_t bytes = affines_.capacity() * sizeof(float);
+  for (const Lane& lane : lanes_) {
+    bytes += lane.workspace.bytes() + (lane.activations.capacity() + lane.features.capacity()) * sizeof(float);
+  }
+  for (const PackedNetwork& kept : packed_) {
+    for (const conv::PackedFilter& filter : kept.filters) bytes += filter.bytes();
+  }
+  return bytes;
+}
+
 bool supported(const Network& network) {
   const Plan plan = geometryOf(network);
   const auto fits = [&](conv::Conv2dShape shape) {

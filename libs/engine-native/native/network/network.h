@@ -71,6 +71,8 @@ class NetworkMemory {
    */
   PackedNetwork& packed(uint64_t stemVersion, conv::Direction direction, size_t filters, size_t floats);
   std::vector<float>& affines() { return affines_; }
+  /** Of all of it. */
+  size_t bytes() const;
 
  private:
   static constexpr size_t kMostKept = 6;

@@ -28,3 +28,51 @@ export async function memory(options: BenchOptions): Promise<BenchReport> {
     await Promise.all(contenders.map((contender) => contender.close()));
   }
 }
+
+const loopMinutes = 10;
+const sampleSeconds = 10;
+
+/** The resident set of a process that trains for ten minutes, by its slope after the first fifth. */
+export async function memoryOverTime(options: BenchOptions): Promise<BenchReport> {
+  const ours = await startOurs(stepBenchmarks['train-step'] as (typeof stepBenchmarks)[string], options);
+  try {
+    const samples: { readonly minutes: number; readonly mebibytes: number }[] = [];
+    const started = performance.now();
+    const minutes = (): number => (performance.now() - started) / 60_000;
+    let steps = 0;
+    for (let next = 0; minutes() < loopMinutes; steps++) {
+      await ours.run(1);
+      if (minutes() * 60 < next) continue;
+      samples.push({ minutes: minutes(), mebibytes: process.memoryUsage.rss() / 2 ** 20 });
+      next += sampleSeconds;
+    }
+    const settled = samples.filter((sample) => sample.minutes > loopMinutes / 5);
+    const { slope, error } = slopeOf(settled);
+    const of = (pick: (...values: number[]) => number): string =>
+      pick(...settled.map((one) => one.mebibytes)).toFixed(1);
+    return {
+      lines: [
+        `${steps} training steps in ${loopMinutes} minutes, RSS between ${of(Math.min)} and ${of(Math.max)} MiB after the first fifth`,
+        `slope ${slope.toFixed(3)} MiB a minute, standard error ${error.toFixed(3)}`,
+      ],
+      values: { steps, slope, error },
+    };
+  } finally {
+    await ours.close();
+  }
+}
+
+/** Least squares: the slope of mebibytes over minutes and its standard error. */
+function slopeOf(samples: readonly { readonly minutes: number; readonly mebibytes: number }[]): {
+  readonly slope: number;
+  readonly error: number;
+} {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const x = samples.map((sample) => sample.minutes);
+  const y = samples.map((sample) => sample.mebibytes);
+  const [meanX, meanY] = [mean(x), mean(y)];
+  const spread = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
+  const slope = x.reduce((sum, value, i) => sum + (value - meanX) * ((y[i] as number) - meanY), 0) / spread;
+  const residues = x.reduce((sum, value, i) => sum + ((y[i] as number) - meanY - slope * (value - meanX)) ** 2, 0);
+  return { slope, error: Math.sqrt(residues / (samples.length - 2) / spread) };
+}
