@@ -1,5 +1,5 @@
+import { constants, setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
 import { Client, credentials } from '@grpc/grpc-js';
 import {
   AttackOptions,
@@ -11,7 +11,7 @@ import {
   PerceptRpcError,
 } from '@percept/contracts';
 
-/** What a thread of clients does until it is told to stop. */
+/** What a process of clients does until it is told to stop. */
 export type LoadRole =
   | { readonly kind: 'clients'; readonly address: string; readonly count: number; readonly model: string }
   | { readonly kind: 'probe'; readonly address: string; readonly everyMs: number };
@@ -96,8 +96,9 @@ async function probe(
 }
 
 const stopped = new AbortController();
-parentPort?.once('message', () => stopped.abort());
-const role = workerData as LoadRole;
-parentPort?.postMessage(
-  role.kind === 'clients' ? await clients(role, stopped.signal) : await probe(role, stopped.signal),
-);
+process.once('message', () => stopped.abort());
+const role = JSON.parse(process.argv[2] as string) as LoadRole;
+// The clients stand for other machines: they do not take the processor from the services and the probe.
+if (role.kind === 'clients') setPriority(constants.priority.PRIORITY_LOW);
+process.send?.(role.kind === 'clients' ? await clients(role, stopped.signal) : await probe(role, stopped.signal));
+process.disconnect();

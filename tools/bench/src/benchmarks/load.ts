@@ -1,6 +1,7 @@
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 import { selectEngine } from '@percept/tensor';
 import type { BenchReport } from '../bench-report.js';
 import type { ClientsReport, LoadRole, ProbeReport } from '../load-clients.js';
@@ -16,21 +17,21 @@ const secondsPerRound = 10;
 
 /**
  * 200 clients, each with a connection of its own, ask for small targeted attacks while an adversarial training runs. Server in this process, clients and
- * health probe in threads of their own. Tells codes, latencies, those of health, and how memory went after a warm-up.
+ * health probe in processes of their own. Tells codes, latencies, those of health, and how memory went after a warm-up.
  */
 export async function load(options: BenchOptions): Promise<BenchReport> {
   await selectEngine({ threads: 1, ...(options.engine ? { engine: options.engine } : {}) });
   const services = await hostServices(options);
-  const threads: LoadThread<unknown>[] = [];
+  const processes: LoadProcess<unknown>[] = [];
   try {
     await registerModel(services, 'load', options.width);
     const jobId = await startTraining(services, options);
     const { address } = services;
-    const clients = new LoadThread<ClientsReport>({ kind: 'clients', address, count: clientCount, model: 'load' });
-    threads.push(clients);
+    const clients = new LoadProcess<ClientsReport>({ kind: 'clients', address, count: clientCount, model: 'load' });
+    processes.push(clients);
     await pause(warmUpMs);
-    const prober = new LoadThread<ProbeReport>({ kind: 'probe', address, everyMs: probeIntervalMs });
-    threads.push(prober);
+    const prober = new LoadProcess<ProbeReport>({ kind: 'probe', address, everyMs: probeIntervalMs });
+    processes.push(prober);
     const memory: NodeJS.MemoryUsage[] = [];
     for (const end = performance.now() + options.rounds * secondsPerRound * 1_000; performance.now() < end; ) {
       memory.push(process.memoryUsage());
@@ -49,7 +50,7 @@ export async function load(options: BenchOptions): Promise<BenchReport> {
           .map(([code, count]) => `${count} ${code}`)
           .join(', ')}; answered calls median ${at(milliseconds, 0.5)} ms, p99 ${at(milliseconds, 0.99)} ms`,
         `health: ${health.length} probes, median ${at(health, 0.5)} ms, p99 ${at(health, 0.99)} ms, longest ${at(health, 1)} ms`,
-        `memory in MiB, first quarter to last: RSS (clients included) ${first.rss.toFixed(0)} to ${last.rss.toFixed(0)}; of the thread that serves, ` +
+        `memory in MiB, first quarter to last: RSS ${first.rss.toFixed(0)} to ${last.rss.toFixed(0)}; of the thread that serves, ` +
           `after collection: heap ${first.heap.toFixed(1)} to ${last.heap.toFixed(1)}, outside it ${first.external.toFixed(1)} to ${last.external.toFixed(1)}`,
       ],
       values: {
@@ -66,7 +67,7 @@ export async function load(options: BenchOptions): Promise<BenchReport> {
       },
     };
   } finally {
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    await Promise.all(processes.map((one) => one.terminate()));
     await services.close();
   }
 }
@@ -82,24 +83,30 @@ function memoryOf(samples: readonly NodeJS.MemoryUsage[]): { rss: number; heap: 
   };
 }
 
-/** A thread that plays a role until it is stopped, and then reports. */
-class LoadThread<Report> {
-  readonly #worker: Worker;
+/** A process that plays a role until it is stopped, and then reports. */
+class LoadProcess<Report> {
+  readonly #child: ChildProcess;
   readonly #report: Promise<Report>;
+  readonly #ended: Promise<unknown>;
 
   constructor(role: LoadRole) {
-    this.#worker = new Worker(new URL('../load-clients.js', import.meta.url), { workerData: role });
-    this.#report = once(this.#worker, 'message').then(([report]) => report as Report);
-    // Seen by whoever stops the thread.
+    this.#child = fork(fileURLToPath(new URL('../load-clients.js', import.meta.url)), [JSON.stringify(role)]);
+    this.#ended = once(this.#child, 'exit');
+    this.#report = new Promise((resolve, reject) => {
+      this.#child.once('message', (report) => resolve(report as Report));
+      this.#child.once('exit', (code) => reject(new Error(`the process of the ${role.kind} ended with code ${code}`)));
+    });
+    // Seen by whoever stops the process.
     this.#report.catch(() => undefined);
   }
 
   async stop(): Promise<Report> {
-    this.#worker.postMessage('stop');
+    this.#child.send('stop');
     return await this.#report;
   }
 
   async terminate(): Promise<void> {
-    await this.#worker.terminate();
+    this.#child.kill();
+    await this.#ended;
   }
 }
