@@ -34,6 +34,9 @@ export const unaryOperations = {
 /** A reduction, by its number in the addon. */
 export const reduceOperations = { Sum: 0, Mean: 1, Max: 2, Min: 3 } as const;
 
+/** What a residual block's filters are kept in, by its number in the addon; the arithmetic is float32 in either. */
+export const precisions = { float32: 0, bfloat16: 1 } as const;
+
 /**
  * The functions of the C++ addon. Arrays are contiguous float32; results go into arrays that the caller passes. Every function checks its
  * arguments' types and sizes and throws a RangeError naming the argument.
@@ -177,7 +180,7 @@ export interface Addon {
   convolution(x: Float32Array, filter: Float32Array, y: Float32Array, sizes: Int32Array): void;
   convolutionInputGrad(dy: Float32Array, filter: Float32Array, dx: Float32Array, sizes: Int32Array): void;
   convolutionFilterGrad(x: Float32Array, dy: Float32Array, dFilter: Float32Array, sizes: Int32Array): void;
-  /** A residual block; `sizes`: batch, height, width, channels in and out, stride. The arrays' order stands in block-bindings.cpp. */
+  /** A residual block; `sizes`: batch, height, width, channels in and out, stride, precision. The arrays' order stands in block-bindings.cpp. */
   blockInference(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
   blockInferenceInputGrad(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;
   blockTrain(sizes: Int32Array, epsilon: number, ...arrays: readonly (Float32Array | null)[]): void;

@@ -5,6 +5,7 @@ import {
   globalMeanPool,
   type HostTensor,
   moveAverages,
+  type Precision,
   preActivationBlockTrain,
   type ResidualNetwork,
   residualNetworkInference,
@@ -34,6 +35,14 @@ export class WeightsMismatchError extends Error {
   }
 }
 
+/** What models of every precision share. */
+interface SharedWeights {
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  readonly statistics: ReadonlyMap<string, tf.Variable>;
+  readonly pixelScale: tf.Tensor1D;
+  readonly pixelShift: tf.Tensor1D;
+}
+
 /**
  * The pre-activation ResNet of He et al. (2016) as the paper's code has it: stem without normalisation, blocks whose shortcut takes the raw
  * input, a final batch norm and relu, mean pooling, a linear layer. Normalisation of the input is inside, so all geometry is in pixels.
@@ -44,35 +53,42 @@ export class PreActResNet implements Classifier {
   readonly parameters: ReadonlyMap<string, tf.Variable>;
   /** Running means and variances by PyTorch's name. */
   readonly statistics: ReadonlyMap<string, tf.Variable>;
+  /** What the filters of the residual blocks are kept in; the weights themselves are float32. */
+  readonly precision: Precision;
   readonly #entries: readonly ParameterEntry[];
   readonly #blocks: readonly BlockLayout[];
-  readonly #pixelScale: tf.Tensor1D;
-  readonly #pixelShift: tf.Tensor1D;
+  readonly #weights: SharedWeights;
   readonly #inference: ResidualNetwork;
 
-  private constructor(spec: ModelSpec, value: (entry: ParameterEntry) => Float32Array) {
-    const violations = validateModelSpec(spec);
-    if (violations.length > 0) throw new InvalidModelSpecError(violations);
+  private constructor(spec: ModelSpec, weights: SharedWeights, precision: Precision) {
     this.spec = spec;
+    this.precision = precision;
     this.#entries = parameterLayout(spec);
     this.#blocks = blockLayouts(spec);
+    this.#weights = weights;
+    this.parameters = weights.parameters;
+    this.statistics = weights.statistics;
+    this.#inference = this.#inferenceNetwork();
+  }
+
+  static #create(spec: ModelSpec, value: (entry: ParameterEntry) => Float32Array): PreActResNet {
+    const violations = validateModelSpec(spec);
+    if (violations.length > 0) throw new InvalidModelSpecError(violations);
     const parameters = new Map<string, tf.Variable>();
     const statistics = new Map<string, tf.Variable>();
-    for (const entry of this.#entries) {
+    for (const entry of parameterLayout(spec)) {
       const variable = tf.tidy(() => tf.variable(tf.tensor(value(entry), [...entry.shape]), !isStatistic(entry)));
       (isStatistic(entry) ? statistics : parameters).set(entry.name, variable);
     }
-    this.parameters = parameters;
-    this.statistics = statistics;
-    this.#pixelScale = tf.keep(tf.tensor1d(spec.std.map((std) => 1 / std)));
-    this.#pixelShift = tf.keep(tf.tensor1d(spec.mean.map((mean, channel) => -mean / (spec.std[channel] as number))));
-    this.#inference = this.#inferenceNetwork();
+    const pixelScale = tf.keep(tf.tensor1d(spec.std.map((std) => 1 / std)));
+    const pixelShift = tf.keep(tf.tensor1d(spec.mean.map((mean, channel) => -mean / (spec.std[channel] as number))));
+    return new PreActResNet(spec, { parameters, statistics, pixelScale, pixelShift }, 'float32');
   }
 
   /** A model with PyTorch's initial weights, a pure function of spec and seed: U(-1/sqrt(fan in), 1/sqrt(fan in)); gamma 1, beta 0. */
   static initialise(spec: ModelSpec, seed: number): PreActResNet {
     let index = 0;
-    return new PreActResNet(spec, (entry) => {
+    return PreActResNet.#create(spec, (entry) => {
       const size = entry.shape.reduce((product, side) => product * side, 1);
       const sample = index++;
       switch (entry.kind) {
@@ -98,7 +114,7 @@ export class PreActResNet implements Classifier {
    */
   static fromTensors(spec: ModelSpec, tensors: Readonly<Record<string, HostTensor>>): PreActResNet {
     const named = new Map(Object.entries(tensors).map(([name, tensor]) => [canonicalName(name), tensor]));
-    const model = new PreActResNet(spec, (entry) => {
+    const model = PreActResNet.#create(spec, (entry) => {
       const tensor = named.get(entry.name);
       if (tensor === undefined) throw new WeightsMismatchError(`${entry.name} is missing`);
       const expected = torchShape(entry);
@@ -122,6 +138,11 @@ export class PreActResNet implements Classifier {
     return model;
   }
 
+  /** The same model, weights and all, with the filters of its residual blocks kept in `precision`. */
+  withPrecision(precision: Precision): PreActResNet {
+    return precision === this.precision ? this : new PreActResNet(this.spec, this.#weights, precision);
+  }
+
   get classes(): number {
     return this.spec.classes;
   }
@@ -137,7 +158,8 @@ export class PreActResNet implements Classifier {
   /** Logits in training mode, normalised by the batch's own statistics, with or without moving the running ones. */
   logitsTraining(images: tf.Tensor4D, statistics: 'update' | 'keep'): tf.Tensor2D {
     return tf.tidy(() => {
-      const pixels = tf.add(tf.mul(images, this.#pixelScale), this.#pixelShift) as tf.Tensor4D;
+      const { pixelScale, pixelShift } = this.#weights;
+      const pixels = tf.add(tf.mul(images, pixelScale), pixelShift) as tf.Tensor4D;
       let x = conv2d(pixels, this.#filter('conv1'), 1, 1);
       for (const block of this.#blocks) x = this.#block(x, block, statistics);
       const features = globalMeanPool(this.#normaliseRelu(x, 'bn', statistics));
@@ -155,11 +177,11 @@ export class PreActResNet implements Classifier {
     );
   }
 
-  /** Frees the weights; the model must not be used afterwards. */
+  /** Frees the weights; neither the model nor one that shares them may be used afterwards. */
   dispose(): void {
     for (const variable of [...this.parameters.values(), ...this.statistics.values()]) variable.dispose();
-    this.#pixelScale.dispose();
-    this.#pixelShift.dispose();
+    this.#weights.pixelScale.dispose();
+    this.#weights.pixelShift.dispose();
   }
 
   #inferenceNetwork(): ResidualNetwork {
@@ -179,9 +201,10 @@ export class PreActResNet implements Classifier {
       'linear.bias',
     ];
     return {
-      tensors: [this.#pixelScale, this.#pixelShift, ...names.map((name) => this.#variable(name) as tf.Tensor)],
+      tensors: [this.#weights.pixelScale, this.#weights.pixelShift, ...names.map((name) => this.#variable(name) as tf.Tensor)],
       blocks: this.#blocks.map(({ stride, projection }) => ({ stride, projects: projection })),
       epsilon: batchNormEpsilon,
+      precision: this.precision,
     };
   }
 
@@ -195,7 +218,7 @@ export class PreActResNet implements Classifier {
       filter2: this.#filter(`${name}.conv2`),
       ...(projection ? { shortcut: this.#filter(`${name}.shortcut`) } : {}),
     };
-    const block = preActivationBlockTrain(x, weights, stride, batchNormEpsilon);
+    const block = preActivationBlockTrain(x, weights, stride, batchNormEpsilon, this.precision);
     if (statistics === 'update') {
       this.#moveStatistics(`${name}.bn1`, block.mean1, block.variance1, valuesPerChannel(x));
       this.#moveStatistics(`${name}.bn2`, block.mean2, block.variance2, valuesPerChannel(block.output));

@@ -6,7 +6,7 @@ export function hasKernel(name: string): boolean {
 }
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
-type Attributes = Readonly<Record<string, number | boolean>>;
+type Attributes = Readonly<Record<string, number | boolean | string>>;
 
 /** Runs a kernel with one result; it is recorded for differentiation. */
 export function runKernel<T extends tf.Tensor>(name: string, inputs: Inputs, attributes: Attributes = {}): T {

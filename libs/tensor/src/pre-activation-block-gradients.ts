@@ -2,10 +2,12 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { gradientBy } from './gradient-by.js';
 import { type GradientTable, runKernel, runKernelForAll } from './kernel-call.js';
 import { type BlockStatistics, type BlockWeights, composedBlockInference } from './pre-activation-block.js';
+import type { Precision } from './precision.js';
 
 interface BlockAttributes {
   readonly stride: number;
   readonly epsilon: number;
+  readonly precision: Precision;
 }
 
 type Named = Record<string, tf.Tensor>;
@@ -16,14 +18,14 @@ function named(names: readonly string[], tensors: readonly tf.Tensor[]): Named {
   return Object.fromEntries(names.map((name, i) => [name, tensors[i] as tf.Tensor]));
 }
 
-function attributesOf(attrs: tf.NamedAttrMap): { stride: number; epsilon: number } {
-  const { stride, epsilon } = attrs as unknown as BlockAttributes;
-  return { stride, epsilon };
+function attributesOf(attrs: tf.NamedAttrMap): { stride: number; epsilon: number; precision: Precision } {
+  const { stride, epsilon, precision } = attrs as unknown as BlockAttributes;
+  return { stride, epsilon, precision };
 }
 
-function inference(parts: Named, { stride, epsilon }: BlockAttributes): tf.Tensor {
+function inference(parts: Named, { stride, epsilon, precision }: BlockAttributes): tf.Tensor {
   const { x, ...rest } = parts as unknown as { x: tf.Tensor4D } & BlockWeights & BlockStatistics;
-  return composedBlockInference(x, rest, rest, stride, epsilon);
+  return composedBlockInference(x, rest, rest, stride, epsilon, precision);
 }
 
 /** A gradient table with one entry per name. */

@@ -4,6 +4,7 @@ import { conv2d } from './convolution.js';
 import { hasKernel } from './kernel-call.js';
 import { dense, globalMeanPool } from './layers.js';
 import { preActivationBlockInference } from './pre-activation-block.js';
+import type { Precision } from './precision.js';
 
 /**
  * A pre-activation residual network in inference mode: x scale + shift by channel, a 3x3 convolution, blocks, batch norm and relu, the mean
@@ -23,6 +24,8 @@ export interface ResidualNetwork {
     readonly projects: boolean;
   }[];
   readonly epsilon: number;
+  /** Of the blocks' filters; the stem and the linear layer are float32. */
+  readonly precision: Precision;
 }
 
 /** Name of the native engine's kernel that computes a whole network. */
@@ -40,7 +43,7 @@ export function residualNetworkInference(images: tf.Tensor4D, network: ResidualN
 
 /** `residualNetworkInference` out of convolutions, blocks and batch norms. */
 export function composedResidualNetwork(images: tf.Tensor4D, network: ResidualNetwork): tf.Tensor2D {
-  const { blocks, epsilon } = network;
+  const { blocks, epsilon, precision } = network;
   const tensors = network.tensors.values();
   const next = <T extends tf.Tensor>(): T => tensors.next().value as T;
   const pixels = tf.add(tf.mul(images, next<tf.Tensor1D>()), next<tf.Tensor1D>()) as tf.Tensor4D;
@@ -52,7 +55,7 @@ export function composedResidualNetwork(images: tf.Tensor4D, network: ResidualNe
     const filter2 = next<tf.Tensor4D>();
     const shortcut = projects ? { shortcut: next<tf.Tensor4D>() } : {};
     const weights = { gamma1, beta1, filter1, gamma2, beta2, filter2, ...shortcut };
-    x = preActivationBlockInference(x, weights, { mean1, variance1, mean2, variance2 }, stride, epsilon);
+    x = preActivationBlockInference(x, weights, { mean1, variance1, mean2, variance2 }, stride, epsilon, precision);
   }
   const [gamma, beta, mean, variance] = [next(), next(), next(), next()] as tf.Tensor1D[] as Vectors;
   const features = globalMeanPool(batchNormReluInference(x, gamma, beta, mean, variance, epsilon));

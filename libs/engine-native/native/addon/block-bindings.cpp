@@ -13,6 +13,7 @@ namespace {
 struct Block {
   conv::Conv2dShape first, second, shortcut;
   bool projects;
+  conv::Precision precision;
   size_t xRows, innerRows, inChannels, outChannels;
 
   size_t xLength() const { return xRows * inChannels; }
@@ -22,11 +23,11 @@ struct Block {
   size_t shortcutFilterLength() const { return inChannels * outChannels; }
 };
 
-/** Reads batch, height, width, in channels, out channels, stride, and whether there is a projection, from `index` on. */
+/** Reads batch, height, width, in channels, out channels, stride, and the filters' precision, 0 for float32 and 1 for bfloat16. */
 Block blockOf(const Arguments& a, size_t index) {
   const Integers sizes = a.integers(index);
-  if (sizes.length != 6) Arguments::fail(index, "must hold the six sizes of a block");
-  for (size_t i = 0; i < sizes.length; i++) {
+  if (sizes.length != 7) Arguments::fail(index, "must hold the six sizes and the precision of a block");
+  for (size_t i = 0; i < 6; i++) {
     if (sizes.data[i] < 1) Arguments::fail(index, "holds a size out of range");
   }
   const int batch = sizes.data[0], height = sizes.data[1], width = sizes.data[2];
@@ -38,6 +39,7 @@ Block blockOf(const Arguments& a, size_t index) {
   block.second = {batch, outHeight, outWidth, out, outHeight, outWidth, out, 3, 3, 1, 1, 1, 1, 1, 1};
   block.shortcut = {batch, height, width, in, outHeight, outWidth, out, 1, 1, stride, stride, 0, 0, 1, 1};
   block.projects = stride != 1 || in != out;
+  block.precision = precisionOf(sizes.data[6], index);
   block.inChannels = static_cast<size_t>(in);
   block.outChannels = static_cast<size_t>(out);
   block.xRows = size_t{1} * batch * height * width;
@@ -60,22 +62,28 @@ void affineOf(const float* gamma, const float* beta, const float* mean, const fl
   for (size_t c = 0; c < channels; c++) affine.shift[c] = beta[c] - mean[c] * affine.scale[c];
 }
 
-conv::Options withPrologue(const EngineState& state, const Affine& affine) {
+conv::Options plain(const Block& block, const EngineState& state) {
   conv::Options options;
   options.threads = state.threads;
+  options.precision = block.precision;
+  return options;
+}
+
+conv::Options withPrologue(const Block& block, const EngineState& state, const Affine& affine) {
+  conv::Options options = plain(block, state);
   options.prologue = {affine.scale, affine.shift, true};
   return options;
 }
 
-conv::Options withAddition(const EngineState& state, const float* add) {
-  conv::Options options;
-  options.threads = state.threads;
+conv::Options withAddition(const Block& block, const EngineState& state, const float* add) {
+  conv::Options options = plain(block, state);
   options.epilogue.add = add;
   return options;
 }
 
-conv::Options withGate(const EngineState& state, const float* gate, const Affine& affine, const float* add) {
-  conv::Options options = withAddition(state, add);
+conv::Options withGate(const Block& block, const EngineState& state, const float* gate, const Affine& affine,
+                       const float* add) {
+  conv::Options options = withAddition(block, state, add);
   options.epilogue.gate = gate;
   options.epilogue.gate_scale = affine.scale;
   options.epilogue.gate_shift = affine.shift;
@@ -85,8 +93,8 @@ conv::Options withGate(const EngineState& state, const float* gate, const Affine
 /** y = conv2(relu(inner scale2 + shift2)) + shortcut(x) */
 void secondHalf(const Block& block, const float* x, const float* inner, const Affine& affine, const float* filter,
                 const float* shortcut, float* y, EngineState& state) {
-  if (block.projects) conv::forward(block.shortcut, x, shortcut, y, state.workspace, state.threads);
-  conv::Options options = withPrologue(state, affine);
+  if (block.projects) conv::forward(block.shortcut, x, shortcut, y, state.workspace, plain(block, state));
+  conv::Options options = withPrologue(block, state, affine);
   options.epilogue.add = block.projects ? y : x;
   conv::forward(block.second, inner, filter, y, state.workspace, options);
 }
@@ -115,7 +123,7 @@ void blockInference(const Arguments& a, EngineState& state) {
   const float* filter2 = a.floats(12, block.secondFilterLength());
   const Affine second{scratch + 2 * in, scratch + 2 * in + out};
   affineOf(a.floats(8, out), a.floats(9, out), a.floats(10, out), a.floats(11, out), epsilon, out, second);
-  conv::forward(block.first, x, filter1, inner, state.workspace, withPrologue(state, first));
+  conv::forward(block.first, x, filter1, inner, state.workspace, withPrologue(block, state, first));
   secondHalf(block, x, inner, second, filter2, shortcut, y, state);
 }
 
@@ -140,10 +148,10 @@ void blockInferenceInputGrad(const Arguments& a, EngineState& state) {
   const float* shortcut = block.projects ? a.floats(13, block.shortcutFilterLength()) : nullptr;
   const Affine second{scratch + 2 * in, scratch + 2 * in + out};
   affineOf(a.floats(8, out), a.floats(9, out), a.floats(10, out), a.floats(11, out), epsilon, out, second);
-  conv::backward_input(block.second, dy, filter2, dInner, state.workspace, withGate(state, inner, second, nullptr));
-  if (block.projects) conv::backward_input(block.shortcut, dy, shortcut, dx, state.workspace, state.threads);
+  conv::backward_input(block.second, dy, filter2, dInner, state.workspace, withGate(block, state, inner, second, nullptr));
+  if (block.projects) conv::backward_input(block.shortcut, dy, shortcut, dx, state.workspace, plain(block, state));
   conv::backward_input(block.first, dInner, filter1, dx, state.workspace,
-                       withGate(state, x, first, block.projects ? dx : dy));
+                       withGate(block, state, x, first, block.projects ? dx : dy));
 }
 
 /**
@@ -171,7 +179,7 @@ void blockTrain(const Arguments& a, EngineState& state) {
   const Affine second{scratch + 2 * in, scratch + 2 * in + out};
   kernels().channelMoments(x, mean1, variance1, block.xRows, in, state.threads);
   affineOf(a.floats(3, in), a.floats(4, in), mean1, variance1, epsilon, in, first);
-  conv::forward(block.first, x, filter1, inner, state.workspace, withPrologue(state, first));
+  conv::forward(block.first, x, filter1, inner, state.workspace, withPrologue(block, state, first));
   kernels().channelMoments(inner, mean2, variance2, block.innerRows, out, state.threads);
   affineOf(gamma2, beta2, mean2, variance2, epsilon, out, second);
   secondHalf(block, x, inner, second, filter2, shortcut, y, state);
@@ -214,16 +222,16 @@ void blockTrainGrad(const Arguments& a, EngineState& state) {
   affineOf(gamma1, beta1, mean1, variance1, epsilon, in, first);
   affineOf(gamma2, beta2, mean2, variance2, epsilon, out, second);
 
-  conv::backward_filter(block.second, inner, dy, dFilter2, state.workspace, withPrologue(state, second));
-  conv::backward_input(block.second, dy, filter2, dInner, state.workspace, state.threads);
+  conv::backward_filter(block.second, inner, dy, dFilter2, state.workspace, withPrologue(block, state, second));
+  conv::backward_input(block.second, dy, filter2, dInner, state.workspace, plain(block, state));
   const Normalisation secondHow{mean2, second.scale, beta2, true};
   const TrainGradVectors secondVectors{gamma2, variance2, nullptr, nullptr, a.floats(21, out), a.floats(22, out),
                                        xFactor, constant};
   normalisationTrainGrad(dInner, inner, nullptr, dInner, secondHow, secondVectors, epsilon, block.innerRows, out,
                          state);
 
-  conv::backward_filter(block.first, x, dInner, dFilter1, state.workspace, withPrologue(state, first));
-  conv::backward_input(block.first, dInner, filter1, dx, state.workspace, state.threads);
+  conv::backward_filter(block.first, x, dInner, dFilter1, state.workspace, withPrologue(block, state, first));
+  conv::backward_input(block.first, dInner, filter1, dx, state.workspace, plain(block, state));
   const Normalisation firstHow{mean1, first.scale, beta1, true};
   const TrainGradVectors firstVectors{gamma1, variance1, nullptr, nullptr, a.floats(18, in), a.floats(19, in),
                                       xFactor, constant};
@@ -231,7 +239,7 @@ void blockTrainGrad(const Arguments& a, EngineState& state) {
                          state);
   if (block.projects) {
     conv::backward_filter(block.shortcut, x, dy, dShortcut, state.workspace, state.threads);
-    conv::backward_input(block.shortcut, dy, shortcut, dx, state.workspace, withAddition(state, dx));
+    conv::backward_input(block.shortcut, dy, shortcut, dx, state.workspace, withAddition(block, state, dx));
   }
 }
 

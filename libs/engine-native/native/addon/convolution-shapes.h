@@ -34,6 +34,12 @@ inline conv::Conv2dShape ownShape(const ConvolutionShape& s) {
           s.dilationWidth};
 }
 
+/** The precision that JavaScript's `precisions` gives this number. */
+inline conv::Precision precisionOf(int32_t number, size_t index) {
+  if (number != 0 && number != 1) Arguments::fail(index, "holds an unknown precision");
+  return number == 1 ? conv::Precision::bfloat16 : conv::Precision::float32;
+}
+
 /** Our own kernels take every shape on a CPU with AVX-512 and AVX2; elsewhere oneDNN is the faster one. */
 inline bool isOurs(const conv::Conv2dShape& shape) {
   return conv::active_isa() != conv::Isa::portable && conv::supported(shape);

@@ -1,4 +1,5 @@
 #include "bindings.h"
+#include "convolution-shapes.h"
 #include "network.h"
 
 // A whole pre-activation residual network in inference mode, forwards or backwards, in one call.
@@ -39,18 +40,19 @@ NetworkNormalisation normalisationOf(TensorReader& tensors, size_t channels) {
 }
 
 /**
- * Reads, from argument 0 on: the sizes (batch, height, width, channels, classes, channels of the stem, then of each
- * block its channels out, its stride, and 1 where its shortcut is a convolution); epsilon; the filters' versions, the
+ * Reads, from argument 0 on: the sizes (batch, height, width, channels, classes, channels of the stem, the precision of
+ * the blocks' filters, 0 for float32 and 1 for bfloat16, then of each block its channels out, its stride, and 1 where
+ * its shortcut is a convolution); epsilon; the filters' versions, the
  * stem's first, then each block's first, second and shortcut; the tensors: pixel scale and shift, stem, each block's
  * gamma1, beta1, mean1, variance1, filter1, gamma2, beta2, mean2, variance2, filter2 and shortcut, then gamma, beta,
  * mean, variance, weight [in, out], bias.
  */
 Network networkOf(const Arguments& a) {
   const Integers sizes = a.integers(0);
-  if (sizes.length < 6 || sizes.length % 3 != 0) Arguments::fail(0, "must hold the sizes of a network");
-  const size_t blockCount = (sizes.length - 6) / 3;
+  if (sizes.length < 7 || sizes.length % 3 != 1) Arguments::fail(0, "must hold the sizes of a network");
+  const size_t blockCount = (sizes.length - 7) / 3;
   for (size_t i = 0; i < sizes.length; i++) {
-    const bool isFlag = i >= 6 && i % 3 == 2;
+    const bool isFlag = i >= 6 && i % 3 == 0;
     if (sizes.data[i] < (isFlag ? 0 : 1) || sizes.data[i] > 1 << 20) Arguments::fail(0, "holds a size out of range");
   }
   const double* versions = a.doubles(2, 1 + 3 * blockCount);
@@ -61,6 +63,7 @@ Network networkOf(const Arguments& a) {
   Network network{};
   network.batch = sizes.data[0], network.height = sizes.data[1], network.width = sizes.data[2];
   network.channels = sizes.data[3], network.classes = sizes.data[4], network.stemChannels = sizes.data[5];
+  network.precision = precisionOf(sizes.data[6], 0);
   network.epsilon = a.number(1);
   const size_t channels = static_cast<size_t>(network.channels);
   network.pixelScale = tensors.next(channels);
@@ -68,7 +71,7 @@ Network networkOf(const Arguments& a) {
   size_t in = static_cast<size_t>(network.stemChannels);
   network.stem = filterOf(tensors.next(9 * channels * in), 0);
   for (size_t i = 0; i < blockCount; i++) {
-    const int32_t* of = sizes.data + 6 + 3 * i;
+    const int32_t* of = sizes.data + 7 + 3 * i;
     const size_t out = static_cast<size_t>(of[0]);
     const bool projects = of[2] != 0;
     if (!projects && (of[1] != 1 || in != out)) Arguments::fail(0, "holds a block that needs a shortcut and has none");

@@ -3,6 +3,7 @@
 #include <climits>
 
 #include "direct.h"
+#include "packed.h"
 #include "planar.h"
 #include "winograd.h"
 
@@ -47,16 +48,19 @@ int at_least_one(int threads) { return threads < 1 ? 1 : threads; }
 
 // Returns the packed filter, from the caller's cache where that is current. `pack` writes it.
 template <class Pack>
-const float* packed_for(const Conv2dShape& shape, Direction direction, size_t floats,
-                        Workspace& workspace, const Options& options, const Pack& pack) {
+PackedView packed_for(const Conv2dShape& shape, Direction direction, size_t elements,
+                      Precision precision, Workspace& workspace, const Options& options,
+                      const Pack& pack) {
   PackedFilter* cache = options.packed;
-  if (cache && cache->matches(shape, direction, current_isa(), options.version)) {
-    return cache->data();
+  const Isa isa = current_isa();
+  if (cache && cache->matches(shape, direction, isa, precision, options.version)) {
+    return {cache->data(), precision};
   }
-  float* packed = cache ? cache->renew(shape, direction, current_isa(), options.version, floats)
-                        : workspace.take(floats);
+  const size_t floats = packed_floats(elements, precision);
+  void* packed = cache ? cache->renew(shape, direction, isa, precision, options.version, floats)
+                       : workspace.take(floats);
   pack(packed);
-  return packed;
+  return {packed, precision};
 }
 
 #ifdef PERCEPT_CONV_X86
@@ -73,18 +77,21 @@ WinogradProblem winograd_problem(const Conv2dShape& shape, Direction direction) 
                                          : winograd_backward_input_problem(shape);
 }
 
-const float* winograd_filter(const Conv2dShape& shape, Direction direction, const float* w,
-                             Workspace& workspace, const Options& options) {
+PackedView winograd_filter(const Conv2dShape& shape, Direction direction, const float* w,
+                           Workspace& workspace, const Options& options) {
   const WinogradKernels& kernels = winograd_kernels();
   const WinogradProblem problem = winograd_problem(shape, direction);
-  return packed_for(shape, direction, kernels.packed_floats(problem), workspace, options,
-                    [&](float* out) { kernels.pack(problem, w, out, at_least_one(options.threads)); });
+  const Precision precision = options.precision;
+  return packed_for(shape, direction, kernels.packed_elements(problem), precision, workspace,
+                    options, [&](void* out) {
+                      kernels.pack(problem, w, precision, out, at_least_one(options.threads));
+                    });
 }
 
 void run_winograd(const Conv2dShape& shape, Direction direction, const float* src, const float* w,
                   float* dst, const Prologue& prologue, Workspace& workspace,
                   const Options& options) {
-  const float* packed = winograd_filter(shape, direction, w, workspace, options);
+  const PackedView packed = winograd_filter(shape, direction, w, workspace, options);
   winograd_kernels().convolve(winograd_problem(shape, direction), src, packed, dst, prologue,
                               options.epilogue, workspace, at_least_one(options.threads));
 }
@@ -93,22 +100,28 @@ bool uses_planar(const Conv2dShape& shape) { return planar_serves(shape, current
 
 const float* planar_filter(const Conv2dShape& shape, const float* w, Workspace& workspace,
                            const Options& options) {
-  return packed_for(shape, Direction::backward_input, planar_packed_floats(shape), workspace,
-                    options, [&](float* out) { planar_pack(shape, w, out); });
+  const PackedView packed =
+      packed_for(shape, Direction::backward_input, planar_packed_floats(shape), Precision::float32,
+                 workspace, options,
+                 [&](void* out) { planar_pack(shape, w, static_cast<float*>(out)); });
+  return packed.as<float>();
 }
 #endif
 
-const float* direct_filter(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
-                           const float* w, Workspace& workspace, const Options& options) {
+PackedView direct_filter(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
+                         const float* w, Workspace& workspace, const Options& options) {
   const DirectKernels& kernels = direct_kernels();
-  return packed_for(shape, direction, kernels.packed_floats(plan), workspace, options,
-                    [&](float* out) { kernels.pack(plan, w, out, at_least_one(options.threads)); });
+  const Precision precision = options.precision;
+  return packed_for(shape, direction, kernels.packed_elements(plan), precision, workspace, options,
+                    [&](void* out) {
+                      kernels.pack(plan, w, precision, out, at_least_one(options.threads));
+                    });
 }
 
 void run_direct(const Conv2dShape& shape, Direction direction, const GatherPlan& plan,
                 const float* src, const float* w, float* dst, const Prologue& prologue,
                 Workspace& workspace, const Options& options) {
-  const float* packed = direct_filter(shape, direction, plan, w, workspace, options);
+  const PackedView packed = direct_filter(shape, direction, plan, w, workspace, options);
   direct_kernels().gather(plan, src, packed, dst, prologue, options.epilogue, workspace,
                           at_least_one(options.threads));
 }
@@ -131,18 +144,19 @@ void limit_isa(Isa isa) {
 }
 
 bool PackedFilter::matches(const Conv2dShape& shape, Direction direction, Isa isa,
-                           uint64_t version) const {
+                           Precision precision, uint64_t version) const {
   return valid_ && version_ == version && direction_ == direction && isa_ == isa &&
-         same_filter_geometry(shape_, shape);
+         precision_ == precision && same_filter_geometry(shape_, shape);
 }
 
-float* PackedFilter::renew(const Conv2dShape& shape, Direction direction, Isa isa,
-                           uint64_t version, size_t floats) {
+void* PackedFilter::renew(const Conv2dShape& shape, Direction direction, Isa isa,
+                          Precision precision, uint64_t version, size_t floats) {
   valid_ = false;
   if (buffer_.capacity() < floats) buffer_ = AlignedBuffer(floats);
   shape_ = shape;
   direction_ = direction;
   isa_ = isa;
+  precision_ = precision;
   version_ = version;
   valid_ = true;
   return buffer_.data();
@@ -170,12 +184,13 @@ bool supported(const Conv2dShape& s) {
 }
 
 void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedFilter& packed,
-          uint64_t version, Workspace& workspace, int threads) {
+          uint64_t version, Precision precision, Workspace& workspace, int threads) {
   workspace.reset();
   Options options;
   options.threads = threads;
   options.packed = &packed;
   options.version = version;
+  options.precision = precision;
   const bool backward = direction == Direction::backward_input;
 #ifdef PERCEPT_CONV_X86
   if (uses_winograd(shape, direction)) {

@@ -26,6 +26,12 @@ enum class Direction { forward, backward_input, backward_filter };
 
 enum class Isa { portable, avx2, avx512 };
 
+// In what a packed filter is kept: float32, or its elements rounded to the nearest bfloat16 (8 bits of
+// significand) in the domain they are packed in, Winograd's where the plan is Winograd's. Products and
+// sums are float32 in either. A filter of an image's few channels stays float32 in the backward
+// direction where the planar kernel serves it.
+enum class Precision { float32, bfloat16 };
+
 // Applied to x while it is loaded: x' = relu(x * scale + shift), channel by channel; the spatial
 // padding stays zero. Holds for forward and backward_filter.
 struct Prologue {
@@ -52,15 +58,17 @@ struct Epilogue {
 };
 
 // Filters in the form one plan reads them, kept between calls. One object serves one layer and one
-// direction; a call repacks it when the version, the shape (batch aside) or the direction differs.
+// direction; a call repacks it when the version, the shape (batch aside), the direction or the
+// precision differs.
 // The caller changes `version` whenever the filter's values change.
 class PackedFilter {
  public:
-  bool matches(const Conv2dShape& shape, Direction direction, Isa isa, uint64_t version) const;
+  bool matches(const Conv2dShape& shape, Direction direction, Isa isa, Precision precision,
+               uint64_t version) const;
   // Returns room for `floats` floats, 64-byte aligned, and takes the new identity.
-  float* renew(const Conv2dShape& shape, Direction direction, Isa isa, uint64_t version,
-               size_t floats);
-  const float* data() const { return buffer_.data(); }
+  void* renew(const Conv2dShape& shape, Direction direction, Isa isa, Precision precision,
+              uint64_t version, size_t floats);
+  const void* data() const { return buffer_.data(); }
   size_t bytes() const { return buffer_.capacity() * sizeof(float); }
 
  private:
@@ -68,6 +76,7 @@ class PackedFilter {
   Conv2dShape shape_{};
   Direction direction_ = Direction::forward;
   Isa isa_ = Isa::portable;
+  Precision precision_ = Precision::float32;
   uint64_t version_ = 0;
   bool valid_ = false;
 };
@@ -78,6 +87,7 @@ struct Options {
   Epilogue epilogue;
   PackedFilter* packed = nullptr;  // forward and backward_input only
   uint64_t version = 0;            // of the filter's values; read only with `packed`
+  Precision precision = Precision::float32;  // forward and backward_input only
 };
 
 // Whether the shape is one the kernels compute: positive sizes, non-negative padding, and products
@@ -98,7 +108,7 @@ void backward_filter(const Conv2dShape& shape, const float* x, const float* dy, 
 // Brings `packed` up to date for forward or backward_input calls with this shape (of any batch) and
 // version, which then only read it: calls on several threads may share it.
 void pack(const Conv2dShape& shape, Direction direction, const float* w, PackedFilter& packed,
-          uint64_t version, Workspace& workspace, int threads);
+          uint64_t version, Precision precision, Workspace& workspace, int threads);
 
 inline void forward(const Conv2dShape& shape, const float* x, const float* w, float* y,
                     Workspace& workspace, int threads) {

@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-#include "conv.h"
+#include "packed.h"
 
 namespace percept::conv {
 
@@ -53,9 +53,10 @@ GatherPlan plan_backward_input(const Conv2dShape& shape, Workspace& workspace);
 
 // One instruction set's kernels.
 struct DirectKernels {
-  size_t (*packed_floats)(const GatherPlan& plan);
-  void (*pack)(const GatherPlan& plan, const float* filter, float* packed, int threads);
-  void (*gather)(const GatherPlan& plan, const float* src, const float* packed, float* dst,
+  size_t (*packed_elements)(const GatherPlan& plan);
+  void (*pack)(const GatherPlan& plan, const float* filter, Precision precision, void* packed,
+               int threads);
+  void (*gather)(const GatherPlan& plan, const float* src, const PackedView& packed, float* dst,
                  const Prologue& prologue, const Epilogue& epilogue, Workspace& workspace,
                  int threads);
   // `plan` is the forward plan.

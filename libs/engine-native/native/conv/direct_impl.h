@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "direct.h"
 #include "slices.h"
@@ -86,23 +87,24 @@ int phase_steps(const GatherPlan& plan, const Phase& phase, int pack) {
   return steps;
 }
 
-size_t phase_floats(const GatherPlan& plan, const Phase& phase, const Panels& panels) {
+size_t phase_elements(const GatherPlan& plan, const Phase& phase, const Panels& panels) {
   const size_t vectors = static_cast<size_t>(panels.count - 1) * 2 + panels.last_vectors;
   return static_cast<size_t>(phase_steps(plan, phase, panels.pack)) * vectors * kWidth;
 }
 
-size_t packed_floats(const GatherPlan& plan) {
+size_t packed_elements(const GatherPlan& plan) {
   const Panels panels = panels_of(plan.out_c);
   size_t floats = 0;
   for (int p = 0; p < plan.phase_count; ++p) {
-    floats += phase_floats(plan, plan.phases[p], panels);
+    floats += phase_elements(plan, plan.phases[p], panels);
   }
   return floats;
 }
 
 // Packs one segment for one panel: [step][vectors * kWidth].
+template <class Element>
 void pack_segment(const GatherPlan& plan, const Segment& segment, const Panels& panels, int panel,
-                  const float* filter, float* packed) {
+                  const float* filter, Element* packed) {
   const int pack = panels.pack;
   const int lanes = panels.vectors(panel) * kWidth;
   const int channels = panels.channels(panel);
@@ -110,7 +112,7 @@ void pack_segment(const GatherPlan& plan, const Segment& segment, const Panels& 
   const int steps = segment_steps(plan, segment, pack);
   const ptrdiff_t foc = plan.filter_out_c;
   if (pack > 1 || channels < lanes) {
-    memset(packed, 0, sizeof(float) * static_cast<size_t>(steps) * lanes);
+    memset(static_cast<void*>(packed), 0, sizeof(Element) * static_cast<size_t>(steps) * lanes);
   }
   for (int t = 0; t < segment.taps; ++t) {
     const Tap& tap = plan.taps[segment.first_tap + t];
@@ -119,41 +121,43 @@ void pack_segment(const GatherPlan& plan, const Segment& segment, const Panels& 
     if (pack > 1) {
       for (int c = 0; c < plan.in_c; ++c) {
         const int flat = t * plan.in_c + c;
-        float* row = packed + static_cast<ptrdiff_t>(flat / pack) * lanes + flat % pack;
+        Element* row = packed + static_cast<ptrdiff_t>(flat / pack) * lanes + flat % pack;
         for (int l = 0; l < channels; ++l) {
-          row[l * pack] = plan.transposed ? slice[l * foc + c] : slice[c * foc + l];
+          assign(row[l * pack], plan.transposed ? slice[l * foc + c] : slice[c * foc + l]);
         }
       }
     } else if (!plan.transposed) {
-      float* rows = packed + static_cast<ptrdiff_t>(t) * plan.in_c * lanes;
+      Element* rows = packed + static_cast<ptrdiff_t>(t) * plan.in_c * lanes;
       for (int c = 0; c < plan.in_c; ++c) {
-        memcpy(rows + static_cast<ptrdiff_t>(c) * lanes, slice + c * foc + first_channel,
-               sizeof(float) * channels);
+        Element* row = rows + static_cast<ptrdiff_t>(c) * lanes;
+        const float* source = slice + c * foc + first_channel;
+        for (int l = 0; l < channels; ++l) assign(row[l], source[l]);
       }
     } else {
-      float* rows = packed + static_cast<ptrdiff_t>(t) * plan.in_c * lanes;
+      Element* rows = packed + static_cast<ptrdiff_t>(t) * plan.in_c * lanes;
       for (int c0 = 0; c0 < plan.in_c; c0 += 16) {
         const int c1 = min_of(c0 + 16, plan.in_c);
         for (int l = 0; l < channels; ++l) {
           const float* source = slice + (first_channel + l) * foc;
-          for (int c = c0; c < c1; ++c) rows[static_cast<ptrdiff_t>(c) * lanes + l] = source[c];
+          for (int c = c0; c < c1; ++c) assign(rows[static_cast<ptrdiff_t>(c) * lanes + l], source[c]);
         }
       }
     }
   }
 }
 
-void pack_filter(const GatherPlan& plan, const float* filter, float* packed, int threads) {
+template <class Element>
+void pack_elements(const GatherPlan& plan, const float* filter, Element* packed, int threads) {
   const Panels panels = panels_of(plan.out_c);
-  const int slices = packed_floats(plan) < 32768 ? 1 : threads;
+  const int slices = packed_elements(plan) < 32768 ? 1 : threads;
   for_slices(slices, [&](int slice) {
     int task = 0;
-    float* phase_base = packed;
+    Element* phase_base = packed;
     for (int p = 0; p < plan.phase_count; ++p) {
       const Phase& phase = plan.phases[p];
       const ptrdiff_t steps = phase_steps(plan, phase, panels.pack);
       for (int panel = 0; panel < panels.count; ++panel) {
-        float* out = phase_base + steps * panel * 2 * kWidth;
+        Element* out = phase_base + steps * panel * 2 * kWidth;
         for (int s = 0; s < phase.segments; ++s) {
           const Segment& segment = plan.segments[phase.first_segment + s];
           if (task++ % slices == slice) {
@@ -163,8 +167,16 @@ void pack_filter(const GatherPlan& plan, const float* filter, float* packed, int
                  panels.vectors(panel) * kWidth;
         }
       }
-      phase_base += phase_floats(plan, phase, panels);
+      phase_base += phase_elements(plan, phase, panels);
     }
+  });
+}
+
+void pack_filter(const GatherPlan& plan, const float* filter, Precision precision, void* packed,
+                 int threads) {
+  with_element(precision, [&](auto* none) {
+    using Element = std::remove_pointer_t<decltype(none)>;
+    pack_elements(plan, filter, static_cast<Element*>(packed), threads);
   });
 }
 
@@ -332,7 +344,8 @@ struct GatherKernelArgs {
   int segment_count;
   bool split;           // add the segments' sums up apart
   ptrdiff_t src_pixel;  // floats between a group's neighbouring pixels
-  const float* packed;
+  PackedView packed;
+  ptrdiff_t packed_begin;
   float* dst;
   ptrdiff_t dst_pixel;
   int pixels;  // valid pixels of a group: kGroup, or fewer in narrow images
@@ -360,7 +373,7 @@ Vector::Float finish(const GatherKernelArgs& args, Vector::Float v, ptrdiff_t of
 }
 
 // G groups of 4 pixels by V vectors of output channels.
-template <int G, int V, int P>
+template <class Element, int G, int V, int P>
 void gather_kernel(const GatherKernelArgs& args, const float* const* anchors,
                    const GroupPlace* places) {
   Vector::Float acc[G * kGroup][V];
@@ -370,7 +383,7 @@ void gather_kernel(const GatherKernelArgs& args, const float* const* anchors,
     for (int v = 0; v < V; ++v) acc[i][v] = Vector::zero();
   }
   alignas(64) float totals[G * kGroup * V * kWidth];
-  const float* w = args.packed;
+  const Element* w = args.packed.template as<Element>() + args.packed_begin;
   const ptrdiff_t s1 = args.src_pixel;
   const ptrdiff_t s2 = 2 * s1;
   const ptrdiff_t s3 = 3 * s1;
@@ -452,34 +465,36 @@ void gather_kernel(const GatherKernelArgs& args, const float* const* anchors,
 
 using GatherKernel = void (*)(const GatherKernelArgs&, const float* const*, const GroupPlace*);
 
-template <int V, int P, int G>
+template <class Element, int V, int P, int G>
 GatherKernel gather_kernel_of(int groups) {
   if constexpr (G <= 1) {
-    return gather_kernel<1, V, P>;
+    return gather_kernel<Element, 1, V, P>;
   } else {
-    return groups == G ? gather_kernel<G, V, P> : gather_kernel_of<V, P, G - 1>(groups);
+    return groups == G ? gather_kernel<Element, G, V, P>
+                       : gather_kernel_of<Element, V, P, G - 1>(groups);
   }
 }
 
+template <class Element>
 GatherKernel gather_kernel_for(int groups, int vectors, int pack) {
   constexpr int kWide = Vector::kGroupsWide;
   constexpr int kNarrow = Vector::kGroupsNarrow;
   if constexpr (Vector::kMaxPack > 1) {
-    if (pack == 4 && vectors == 2) return gather_kernel_of<2, 4, kWide>(groups);
-    if (pack == 4) return gather_kernel_of<1, 4, kNarrow>(groups);
-    if (pack == 2) return gather_kernel_of<2, 2, kWide>(groups);
+    if (pack == 4 && vectors == 2) return gather_kernel_of<Element, 2, 4, kWide>(groups);
+    if (pack == 4) return gather_kernel_of<Element, 1, 4, kNarrow>(groups);
+    if (pack == 2) return gather_kernel_of<Element, 2, 2, kWide>(groups);
   }
-  return vectors == 2 ? gather_kernel_of<2, 1, kWide>(groups)
-                      : gather_kernel_of<1, 1, kNarrow>(groups);
+  return vectors == 2 ? gather_kernel_of<Element, 2, 1, kWide>(groups)
+                      : gather_kernel_of<Element, 1, 1, kNarrow>(groups);
 }
 
-void run_gather(const GatherPlan& plan, const float* src, const float* packed, float* dst,
+void run_gather(const GatherPlan& plan, const float* src, const PackedView& packed, float* dst,
                 const Prologue& prologue, const Epilogue& epilogue, Workspace& workspace,
                 int threads) {
   const Panels panels = panels_of(plan.out_c);
   const Layout layout =
       layout_of(plan, panels, prologue.active(), threads,
-                packed_floats(plan) <= kSmallFilterFloats ? kSmallUnitBytes : kUnitBytes);
+                packed_elements(plan) <= kSmallFilterFloats ? kSmallUnitBytes : kUnitBytes);
   const ptrdiff_t items = static_cast<ptrdiff_t>(plan.batch) * layout.bands;
   const int slices = static_cast<int>(items < threads ? items : threads);
   const ptrdiff_t max_groups = static_cast<ptrdiff_t>(layout.unit_items) * layout.band_rows *
@@ -496,6 +511,8 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
                       static_cast<ptrdiff_t>(segment.col - plan.min_col) * plan.in_c;
     steps[s].steps = segment_steps(plan, segment, panels.pack);
   }
+  const auto kernel_for = packed.precision == Precision::bfloat16 ? gather_kernel_for<Bfloat16>
+                                                                  : gather_kernel_for<float>;
   const PixelPrologue pixel_prologue(prologue, plan.in_c);
   const ptrdiff_t in_image = static_cast<ptrdiff_t>(plan.in_h) * plan.in_w * plan.in_c;
   const ptrdiff_t out_row = static_cast<ptrdiff_t>(plan.out_w) * plan.out_c;
@@ -520,7 +537,7 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
                   band * layout.band_rows * plan.in_step_h + plan.min_row,
                   buffer + layout.item_pitch * i, pixel_prologue);
       }
-      const float* phase_packed = packed;
+      ptrdiff_t phase_begin = 0;
       for (int p = 0; p < plan.phase_count; ++p) {
         const Phase& phase = plan.phases[p];
         const ptrdiff_t phase_step_count = phase_steps(plan, phase, panels.pack);
@@ -551,6 +568,7 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
           }
         }
         GatherKernelArgs args{};
+        args.packed = packed;
         args.segments = steps + phase.first_segment;
         args.segment_count = phase.segments;
         args.split = phase_step_count > kLongChain && phase.segments > 1;
@@ -561,7 +579,7 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
         for (int panel = 0; panel < panels.count && groups > 0; ++panel) {
           const int vectors = panels.vectors(panel);
           const int channel = panel * 2 * kWidth;
-          args.packed = phase_packed + phase_step_count * channel;
+          args.packed_begin = phase_begin + phase_step_count * channel;
           args.dst = dst + channel;
           args.last_mask = panels.mask(panel);
           args.add = epilogue.add ? epilogue.add + channel : nullptr;
@@ -572,11 +590,11 @@ void run_gather(const GatherPlan& plan, const float* src, const float* packed, f
           const int calls = ceil_div(groups, widest);
           for (int call = 0, g = 0; call < calls; ++call) {
             const int count = ceil_div(groups - g, calls - call);
-            gather_kernel_for(count, vectors, panels.pack)(args, my_anchors + g, my_places + g);
+            kernel_for(count, vectors, panels.pack)(args, my_anchors + g, my_places + g);
             g += count;
           }
         }
-        phase_packed += phase_floats(plan, phase, panels);
+        phase_begin += phase_elements(plan, phase, panels);
       }
       item += unit;
     }
@@ -680,7 +698,7 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
   const int slices = static_cast<int>(items < threads ? items : threads);
   const ptrdiff_t max_rows = static_cast<ptrdiff_t>(layout.unit_items) * layout.band_rows;
   const int steps = phase_steps(plan, phase, pack);
-  const size_t sum_floats = phase_floats(plan, phase, panels);
+  const size_t sum_floats = phase_elements(plan, phase, panels);
   float* buffers = take<float>(workspace, layout.buffer_floats * slices);
   float* sums = take<float>(workspace, sum_floats * slices);
   const float** src_rows = take<const float*>(workspace, max_rows * slices);
@@ -799,7 +817,7 @@ void run_filter(const GatherPlan& plan, const float* x, const float* dy, float* 
   });
 }
 
-constexpr DirectKernels kDirectKernels = {packed_floats, pack_filter, run_gather, run_filter};
+constexpr DirectKernels kDirectKernels = {packed_elements, pack_filter, run_gather, run_filter};
 
 }  // namespace
 }  // namespace percept::conv

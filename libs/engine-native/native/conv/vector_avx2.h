@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "packed.h"
+
 namespace percept::conv {
 namespace {
 
@@ -33,6 +35,10 @@ struct Vector {
   }
   static Float load(const float* p) { return _mm256_loadu_ps(p); }
   static Float load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
+  static Float load(const Bfloat16* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
   static void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
   // Of the first lanes, never by vmaskmovps: AMD's cores take a dozen cycles for one such store.
   static void store(float* p, Float v, Mask m) {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "packed.h"
+
 namespace percept::conv {
 namespace {
 
@@ -34,6 +36,10 @@ struct Vector {
   }
   static Float load(const float* p) { return _mm512_loadu_ps(p); }
   static Float load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+  static Float load(const Bfloat16* p) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
   static void store(float* p, Float v) { _mm512_storeu_ps(p, v); }
   static void store(float* p, Float v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
   static Float fma(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }

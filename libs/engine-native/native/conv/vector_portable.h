@@ -1,6 +1,11 @@
 // The vector type the direct kernels are written against: plain C++ with the compiler's vectors.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
+
+#include "packed.h"
+
 namespace percept::conv {
 namespace {
 
@@ -22,6 +27,16 @@ struct Vector {
   static Float load(const float* p, Mask m) {
     Float v = zero();
     for (int i = 0; i < m; ++i) v[i] = p[i];
+    return v;
+  }
+  static Float load(const Bfloat16* p) {
+    Float v;
+    for (int i = 0; i < kWidth; ++i) {
+      const uint32_t bits = uint32_t{p[i].bits} << 16;
+      float lane;
+      memcpy(&lane, &bits, sizeof lane);
+      v[i] = lane;
+    }
     return v;
   }
   static void store(float* p, Float v) { *reinterpret_cast<Loose*>(p) = v; }

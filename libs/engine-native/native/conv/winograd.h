@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-#include "conv.h"
+#include "packed.h"
 
 namespace percept::conv {
 
@@ -36,9 +36,10 @@ WinogradProblem winograd_backward_input_problem(const Conv2dShape& shape);
 
 // One instruction set's kernels.
 struct WinogradKernels {
-  size_t (*packed_floats)(const WinogradProblem& problem);
-  void (*pack)(const WinogradProblem& problem, const float* filter, float* packed, int threads);
-  void (*convolve)(const WinogradProblem& problem, const float* src, const float* packed,
+  size_t (*packed_elements)(const WinogradProblem& problem);
+  void (*pack)(const WinogradProblem& problem, const float* filter, Precision precision,
+               void* packed, int threads);
+  void (*convolve)(const WinogradProblem& problem, const float* src, const PackedView& packed,
                    float* dst, const Prologue& prologue, const Epilogue& epilogue,
                    Workspace& workspace, int threads);
   void (*filter)(const WinogradProblem& problem, const float* x, const float* dy, float* dw,

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "slices.h"
 #include "winograd.h"
@@ -207,8 +208,8 @@ inline void transform_output_tile(const WinogradProblem& problem, const float* p
 
 // Transformed inputs of one position: row blocks of R tiles, each [C / kLanes][R][kLanes].
 // out[r][N vectors] = sum over c of in[c][r] * filter[c][...].
-template <int R, int N>
-void product(const float* in, const float* filter, float* out, int channels) {
+template <int R, int N, class Element>
+void product(const float* in, const Element* filter, float* out, int channels) {
   V acc[R][N];
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
@@ -220,7 +221,7 @@ void product(const float* in, const float* filter, float* out, int channels) {
     for (int c = 0; c < kLanes; ++c) {
       V b[N];
 #pragma GCC unroll 2
-      for (int v = 0; v < N; ++v) b[v] = load(filter + v * kLanes);
+      for (int v = 0; v < N; ++v) b[v] = Vector::load(filter + v * kLanes);
       filter += N * kLanes;
 #pragma GCC unroll 14
       for (int r = 0; r < R; ++r) {
@@ -239,20 +240,22 @@ void product(const float* in, const float* filter, float* out, int channels) {
   }
 }
 
-using Product = void (*)(const float*, const float*, float*, int);
+template <class Element>
+using Product = void (*)(const float*, const Element*, float*, int);
 
-template <int N, int R>
-Product product_of(int rows) {
+template <class Element, int N, int R>
+Product<Element> product_of(int rows) {
   if constexpr (R <= 1) {
-    return product<1, N>;
+    return product<1, N, Element>;
   } else {
-    return rows == R ? product<R, N> : product_of<N, R - 1>(rows);
+    return rows == R ? product<R, N, Element> : product_of<Element, N, R - 1>(rows);
   }
 }
 
-Product product_for(int rows, int vectors) {
-  return vectors == 2 ? product_of<2, Vector::kProductRowsWide>(rows)
-                      : product_of<1, Vector::kProductRowsNarrow>(rows);
+template <class Element>
+Product<Element> product_for(int rows, int vectors) {
+  return vectors == 2 ? product_of<Element, 2, Vector::kProductRowsWide>(rows)
+                      : product_of<Element, 1, Vector::kProductRowsNarrow>(rows);
 }
 
 // Rows of the product's register block: more where every panel has one vector.
@@ -277,20 +280,23 @@ struct OutPanels {
   int vectors(int panel) const { return out_c - panel * 2 * kLanes >= 2 * kLanes ? 2 : 1; }
 };
 
-inline const float* packed_panel(const WinogradProblem& problem, const float* packed, int filter,
-                                 int panel) {
-  return packed + (static_cast<ptrdiff_t>(filter) * problem.out_c + panel * 2 * kLanes) *
-                      problem.in_c;
+// Where one panel of one transformed filter begins.
+inline ptrdiff_t packed_panel(const WinogradProblem& problem, int filter, int panel) {
+  return (static_cast<ptrdiff_t>(filter) * problem.out_c + panel * 2 * kLanes) * problem.in_c;
 }
 
 void multiply(const WinogradProblem& problem, const RowBlocks& blocks, const float* inputs,
-              const float* filter, int vectors, float* out) {
-  for (int block = 0; block < blocks.count; ++block) {
-    const int first = blocks.first(block);
-    product_for(blocks.rows(block), vectors)(
-        inputs + static_cast<ptrdiff_t>(first) * problem.in_c, filter,
-        out + static_cast<ptrdiff_t>(first) * vectors * kLanes, problem.in_c);
-  }
+              const PackedView& packed, ptrdiff_t begin, int vectors, float* out) {
+  with_element(packed.precision, [&](auto* none) {
+    using Element = std::remove_pointer_t<decltype(none)>;
+    const Element* filter = packed.as<Element>() + begin;
+    for (int block = 0; block < blocks.count; ++block) {
+      const int first = blocks.first(block);
+      product_for<Element>(blocks.rows(block), vectors)(
+          inputs + static_cast<ptrdiff_t>(first) * problem.in_c, filter,
+          out + static_cast<ptrdiff_t>(first) * vectors * kLanes, problem.in_c);
+    }
+  });
 }
 
 template <class Scheme>
@@ -349,7 +355,7 @@ int block_tiles(const WinogradProblem& problem) {
 
 // Each thread takes runs of tiles whose transformed inputs stay in its L2 cache.
 template <class Scheme>
-void convolve_by_tiles(const WinogradProblem& problem, const float* src, const float* packed,
+void convolve_by_tiles(const WinogradProblem& problem, const float* src, const PackedView& packed,
                        float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
                        Workspace& workspace, int threads) {
   const Tiles tiles = tiles_of<Scheme>(problem);
@@ -378,7 +384,7 @@ void convolve_by_tiles(const WinogradProblem& problem, const float* src, const f
         const int vectors = panels.vectors(panel);
         for (int position = 0; position < kPositionsOf<Scheme>; ++position) {
           multiply(problem, blocks, inputs + position * in_stride,
-                   packed_panel(problem, packed, filter_at<Scheme>(position), panel), vectors,
+                   packed, packed_panel(problem, filter_at<Scheme>(position), panel), vectors,
                    products + position * out_stride);
         }
         for (int t = 0; t < blocks.tiles; ++t) {
@@ -394,8 +400,8 @@ void convolve_by_tiles(const WinogradProblem& problem, const float* src, const f
 // Large filters: all threads transform a long run of tiles, then share out the positions, so that
 // each part of the filter is read once.
 template <class Scheme>
-void convolve_by_positions(const WinogradProblem& problem, const float* src, const float* packed,
-                           float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
+void convolve_by_positions(const WinogradProblem& problem, const float* src,
+                           const PackedView& packed, float* dst, const InputPrologue& prologue, const Epilogue& epilogue,
                            Workspace& workspace, int threads) {
   const Tiles tiles = tiles_of<Scheme>(problem);
   const OutPanels panels{problem.out_c};
@@ -432,7 +438,7 @@ void convolve_by_positions(const WinogradProblem& problem, const float* src, con
         const int position = task / panels.count();
         const int panel = task % panels.count();
         multiply(problem, blocks, inputs + position * in_stride,
-                 packed_panel(problem, packed, filter_at<Scheme>(position), panel), panels.vectors(panel),
+                 packed, packed_panel(problem, filter_at<Scheme>(position), panel), panels.vectors(panel),
                  products + position * out_stride +
                      static_cast<ptrdiff_t>(panel) * 2 * kLanes * blocks.tiles);
       }
@@ -730,14 +736,22 @@ InputPrologue input_prologue(const Prologue& prologue) {
   return {prologue.active(), prologue.relu, prologue.scale, prologue.shift};
 }
 
-size_t packed_floats(const WinogradProblem& problem) {
+size_t packed_elements(const WinogradProblem& problem) {
   // As many transformed filters in every scheme.
   static_assert(kFiltersOf<UnitStride> == kFiltersOf<Phases>);
   return static_cast<size_t>(kFiltersOf<UnitStride>) * problem.in_c * problem.out_c;
 }
 
-template <class Scheme>
-void pack_filter(const WinogradProblem& problem, const float* filter, float* packed, int threads) {
+inline void put(float* out, V values) { store(out, values); }
+inline void put(Bfloat16* out, V values) {
+  alignas(64) float lanes[kLanes];
+  store(lanes, values);
+  for (int i = 0; i < kLanes; ++i) assign(out[i], lanes[i]);
+}
+
+template <class Scheme, class Element>
+void pack_filter(const WinogradProblem& problem, const float* filter, Element* packed,
+                 int threads) {
   const OutPanels panels{problem.out_c};
   const ptrdiff_t tap = static_cast<ptrdiff_t>(problem.in_c) * problem.out_c;
   const int tasks = panels.count() * (problem.in_c / kLanes);
@@ -774,9 +788,8 @@ void pack_filter(const WinogradProblem& problem, const float* filter, float* pac
             V u[kFilters];
             Scheme::filter(half[i], u);
             for (int j = 0; j < kFilters; ++j) {
-              float* out = packed + (static_cast<ptrdiff_t>(i * kFilters + j) * problem.out_c +
-                                     panel * 2 * kLanes) * problem.in_c;
-              store(out + (static_cast<ptrdiff_t>(c) * vectors + v) * kLanes, u[j]);
+              Element* out = packed + packed_panel(problem, i * kFilters + j, panel);
+              put(out + (static_cast<ptrdiff_t>(c) * vectors + v) * kLanes, u[j]);
             }
           }
         }
@@ -798,13 +811,17 @@ void with_scheme(const WinogradProblem& problem, const Body& body) {
   }
 }
 
-void pack(const WinogradProblem& problem, const float* filter, float* packed, int threads) {
+void pack(const WinogradProblem& problem, const float* filter, Precision precision, void* packed,
+          int threads) {
   with_scheme(problem, [&](auto scheme) {
-    pack_filter<decltype(scheme)>(problem, filter, packed, threads);
+    with_element(precision, [&](auto* none) {
+      using Element = std::remove_pointer_t<decltype(none)>;
+      pack_filter<decltype(scheme)>(problem, filter, static_cast<Element*>(packed), threads);
+    });
   });
 }
 
-void convolve(const WinogradProblem& problem, const float* src, const float* packed, float* dst,
+void convolve(const WinogradProblem& problem, const float* src, const PackedView& packed, float* dst,
               const Prologue& prologue, const Epilogue& epilogue, Workspace& workspace,
               int threads) {
   // Both forms give the same bits.
@@ -831,7 +848,7 @@ void filter_gradient(const WinogradProblem& problem, const float* x, const float
   form(problem, x, dy, dw, prologue, workspace, threads);
 }
 
-constexpr WinogradKernels kWinogradKernels = {packed_floats, pack, convolve, filter_gradient};
+constexpr WinogradKernels kWinogradKernels = {packed_elements, pack, convolve, filter_gradient};
 
 }  // namespace
 }  // namespace percept::conv

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 
+#include "packed.h"
+
 namespace percept {
 namespace {
 
@@ -148,6 +150,7 @@ struct Layer {
   const float* filter;
   conv::PackedFilter* packed;
   uint64_t version;
+  conv::Precision precision;
 };
 
 /** The convolutions of one direction: the stem's, then each block's first, second and shortcut. */
@@ -155,24 +158,25 @@ std::vector<Layer> layersOf(const Network& network, const Plan& plan, const floa
                             int threads, NetworkMemory& memory) {
   std::vector<Layer> layers;
   std::vector<const conv::Conv2dShape*> shapes;
-  layers.push_back({stem, nullptr, network.stem.version});
+  layers.push_back({stem, nullptr, network.stem.version, conv::Precision::float32});
   shapes.push_back(&plan.stem);
   for (size_t i = 0; i < plan.blocks.size(); i++) {
     const NetworkBlock& block = network.blocks[i];
     const BlockPlan& b = plan.blocks[i];
-    layers.push_back({block.firstFilter.values, nullptr, block.firstFilter.version});
-    layers.push_back({block.secondFilter.values, nullptr, block.secondFilter.version});
-    layers.push_back({block.shortcut.values, nullptr, block.shortcut.version});
+    for (const NetworkFilter& filter : {block.firstFilter, block.secondFilter, block.shortcut}) {
+      layers.push_back({filter.values, nullptr, filter.version, network.precision});
+    }
     shapes.insert(shapes.end(), {&b.first, &b.second, &b.shortcut});
   }
   NetworkMemory::PackedNetwork& packed =
-      memory.packed(network.stem.version, direction, layers.size(), plan.filterFloats);
+      memory.packed(network.stem.version, direction, network.precision, layers.size(),
+                    conv::packed_floats(plan.filterFloats, network.precision));
   // All but the stem, which is small, and in the backward direction another one with each scale of the pixels.
   for (size_t i = 1; i < layers.size(); i++) {
     if (layers[i].filter == nullptr) continue;
     layers[i].packed = &packed.filters[i];
-    conv::pack(*shapes[i], direction, layers[i].filter, packed.filters[i], layers[i].version, memory.lane(0).workspace,
-               threads);
+    conv::pack(*shapes[i], direction, layers[i].filter, packed.filters[i], layers[i].version, layers[i].precision,
+               memory.lane(0).workspace, threads);
   }
   return layers;
 }
@@ -194,6 +198,7 @@ struct Passage {
     options.threads = threads;
     options.packed = layer.packed;
     options.version = layer.version;
+    options.precision = layer.precision;
     return options;
   }
   float* scratch(size_t buffer) const { return lane.activations.data() + buffer * plan.widestFloats * images; }
@@ -342,11 +347,12 @@ void overChunks(const Network& network, const Plan& plan, const std::vector<Laye
 
 }  // namespace
 
-NetworkMemory::PackedNetwork& NetworkMemory::packed(uint64_t stemVersion, conv::Direction direction, size_t filters,
-                                                    size_t floats) {
+NetworkMemory::PackedNetwork& NetworkMemory::packed(uint64_t stemVersion, conv::Direction direction,
+                                                    conv::Precision precision, size_t filters, size_t floats) {
   size_t total = floats;
   for (PackedNetwork& kept : packed_) {
-    if (kept.stemVersion == stemVersion && kept.direction == direction && kept.filters.size() == filters) {
+    if (kept.stemVersion == stemVersion && kept.direction == direction && kept.precision == precision &&
+        kept.filters.size() == filters) {
       kept.lastUse = ++uses_;
       return kept;
     }
@@ -357,13 +363,14 @@ NetworkMemory::PackedNetwork& NetworkMemory::packed(uint64_t stemVersion, conv::
     const auto older = [](const PackedNetwork& a, const PackedNetwork& b) { return a.lastUse < b.lastUse; };
     const auto oldest = std::min_element(packed_.begin(), packed_.end(), older);
     total -= oldest->floats;
-    // Its buffers serve again where they are large enough.
-    if (oldest->filters.size() == filters) fresh.filters = std::move(oldest->filters);
+    // Its buffers serve again where they are large enough, and no larger than need be.
+    if (oldest->filters.size() == filters && oldest->precision == precision) fresh.filters = std::move(oldest->filters);
     packed_.erase(oldest);
   }
   fresh.filters.resize(filters);
   fresh.stemVersion = stemVersion;
   fresh.direction = direction;
+  fresh.precision = precision;
   fresh.floats = floats;
   fresh.lastUse = ++uses_;
   packed_.push_back(std::move(fresh));

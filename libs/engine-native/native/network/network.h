@@ -34,6 +34,8 @@ struct NetworkBlock {
 struct Network {
   int batch, height, width, channels, stemChannels, classes;
   double epsilon;
+  /** Of the blocks' filters as they are kept; the stem and the linear layer are float32. */
+  conv::Precision precision;
   const float *pixelScale, *pixelShift;
   NetworkFilter stem;
   std::vector<NetworkBlock> blocks;
@@ -56,6 +58,7 @@ class NetworkMemory {
     std::vector<conv::PackedFilter> filters;
     uint64_t stemVersion = 0;
     conv::Direction direction = conv::Direction::forward;
+    conv::Precision precision = conv::Precision::float32;
     size_t floats = 0;
     uint64_t lastUse = 0;
   };
@@ -66,17 +69,18 @@ class NetworkMemory {
   }
   /**
    * The packed filters of the network whose stem has this version, or room for them, to be packed anew: `filters` of
-   * them with about `floats` floats in all. Those that were unused for longest make way, beyond kMostKept networks or
-   * kMostFloats.
+   * them that take up about `floats` floats in all. Those that were unused for longest make way, beyond kMostKept
+   * networks or kMostFloats.
    */
-  PackedNetwork& packed(uint64_t stemVersion, conv::Direction direction, size_t filters, size_t floats);
+  PackedNetwork& packed(uint64_t stemVersion, conv::Direction direction, conv::Precision precision, size_t filters,
+                        size_t floats);
   std::vector<float>& affines() { return affines_; }
   /** Of all of it. */
   size_t bytes() const;
 
  private:
   static constexpr size_t kMostKept = 6;
-  /** Both directions of a PreActResNet18 of width 64 fit. */
+  /** Both directions of a PreActResNet18 of width 64 fit, or both in bfloat16 and the forward one in float32. */
   static constexpr size_t kMostFloats = size_t{96} << 20;
   std::vector<Lane> lanes_;
   std::vector<PackedNetwork> packed_;

@@ -1,9 +1,11 @@
 import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
+import { precisions } from '../addon.js';
 import { attributes, input, type KernelCall, ownKernel, sizeOf } from './native-kernel.js';
 
 interface BlockAttributes {
   readonly epsilon: number;
   readonly stride: number;
+  readonly precision: keyof typeof precisions;
 }
 
 const inferenceInputs = [
@@ -21,12 +23,12 @@ interface Geometry {
 }
 
 function geometryOf(call: KernelCall): Geometry {
-  const { stride } = attributes<BlockAttributes>(call);
+  const { stride, precision } = attributes<BlockAttributes>(call);
   const xShape = input(call, 'x').shape;
   const [batch, height, width, channels] = xShape as [number, number, number, number];
   const outChannels = input(call, 'filter1').shape[3] as number;
   const yShape = [batch, Math.floor((height - 1) / stride) + 1, Math.floor((width - 1) / stride) + 1, outChannels];
-  const sizes = Int32Array.of(batch, height, width, channels, outChannels, stride);
+  const sizes = Int32Array.of(batch, height, width, channels, outChannels, stride, precisions[precision]);
   return { sizes, xShape, yShape, innerLength: sizeOf(yShape) };
 }
 

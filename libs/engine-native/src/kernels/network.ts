@@ -1,4 +1,5 @@
 import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
+import { precisions } from '../addon.js';
 import type { NativeBackend } from '../native-backend.js';
 import { attributes, input, type KernelCall, ownKernel } from './native-kernel.js';
 
@@ -7,6 +8,7 @@ interface NetworkAttributes {
     readonly tensors: readonly TensorInfo[];
     readonly blocks: readonly { readonly stride: number; readonly projects: boolean }[];
     readonly epsilon: number;
+    readonly precision: keyof typeof precisions;
   };
   readonly keepActivations: boolean;
 }
@@ -23,13 +25,13 @@ interface Description {
 }
 
 function describe(backend: NativeBackend, imageShape: readonly number[], attrs: NetworkAttributes): Description {
-  const { tensors, blocks, epsilon } = attrs.network;
+  const { tensors, blocks, epsilon, precision } = attrs.network;
   let index = 2;
   const filter = (): TensorInfo => tensors[index] as TensorInfo;
   const [batch, height, width, channels] = imageShape as [number, number, number, number];
   const classes = (tensors.at(-1) as TensorInfo).shape[0] as number;
   const stemChannels = filter().shape[3] as number;
-  const sizes = [batch, height, width, channels, classes, stemChannels];
+  const sizes: number[] = [batch, height, width, channels, classes, stemChannels, precisions[precision]];
   const versions = [backend.version(filter())];
   let [rows, columns, floats] = [height, width, height * width * stemChannels];
   index++;

@@ -22,6 +22,7 @@ using percept::conv::Epilogue;
 using percept::conv::Isa;
 using percept::conv::Options;
 using percept::conv::PackedFilter;
+using percept::conv::Precision;
 using percept::conv::Prologue;
 using percept::conv::Workspace;
 
@@ -180,39 +181,49 @@ void check_values(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
               reference_backward_filter(s, widen(x), widen(dy)), name + " backward_filter");
 }
 
+const char* precision_name(Precision precision) {
+  return precision == Precision::bfloat16 ? " bfloat16" : "";
+}
+
 // An image alone, in any place, and with any number of threads, has the same bits.
-void check_bits(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
-  const std::string name = describe(s);
+void check_bits(const Conv2dShape& s, Precision precision, Workspace& workspace, uint32_t seed) {
+  const std::string name = describe(s) + precision_name(precision);
+  Options options = with_threads(2);
+  options.precision = precision;
   const Floats x = random_floats(x_size(s), seed);
   const Floats w = random_floats(w_size(s), seed + 1);
   const Floats dy = random_floats(y_size(s), seed + 2);
   Floats y = nans(y_size(s));
   Floats dx = nans(x_size(s));
-  percept::conv::forward(s, x.data(), w.data(), y.data(), workspace, 2);
-  percept::conv::backward_input(s, dy.data(), w.data(), dx.data(), workspace, 2);
+  percept::conv::forward(s, x.data(), w.data(), y.data(), workspace, options);
+  percept::conv::backward_input(s, dy.data(), w.data(), dx.data(), workspace, options);
   for (int threads : {1, 3}) {
+    options.threads = threads;
     Floats again = nans(y.size());
-    percept::conv::forward(s, x.data(), w.data(), again.data(), workspace, threads);
+    percept::conv::forward(s, x.data(), w.data(), again.data(), workspace, options);
     check(same_bits(again.data(), y.data(), y.size()), name + " forward, other threads");
     again = nans(dx.size());
-    percept::conv::backward_input(s, dy.data(), w.data(), again.data(), workspace, threads);
+    percept::conv::backward_input(s, dy.data(), w.data(), again.data(), workspace, options);
     check(same_bits(again.data(), dx.data(), dx.size()), name + " backward_input, other threads");
   }
+  options.threads = 2;
   for (int first = 0; first < s.batch; ++first) {
     Conv2dShape part = s;
     part.batch = std::min(s.batch - first, 1 + first % 3);
     const size_t x_image = x.size() / s.batch;
     const size_t y_image = y.size() / s.batch;
     Floats again = nans(y_size(part));
-    percept::conv::forward(part, x.data() + first * x_image, w.data(), again.data(), workspace, 2);
+    percept::conv::forward(part, x.data() + first * x_image, w.data(), again.data(), workspace,
+                           options);
     check(same_bits(again.data(), y.data() + first * y_image, again.size()),
           name + " forward, part of the batch");
     again = nans(x_size(part));
     percept::conv::backward_input(part, dy.data() + first * y_image, w.data(), again.data(),
-                                  workspace, 2);
+                                  workspace, options);
     check(same_bits(again.data(), dx.data() + first * x_image, again.size()),
           name + " backward_input, part of the batch");
   }
+  if (precision == Precision::bfloat16) return;
   Floats dw = nans(w.size());
   Floats again = nans(w.size());
   percept::conv::backward_filter(s, x.data(), dy.data(), dw.data(), workspace, 2);
@@ -286,8 +297,8 @@ void check_fusion(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
   check_error(s, Direction::backward_input, dx, expected, name + " fused backward_input in place");
 }
 
-void check_packed(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
-  const std::string name = describe(s);
+void check_packed(const Conv2dShape& s, Precision precision, Workspace& workspace, uint32_t seed) {
+  const std::string name = describe(s) + precision_name(precision);
   const Floats x = random_floats(x_size(s), seed);
   const Floats dy = random_floats(y_size(s), seed + 2);
   PackedFilter packed_forward;
@@ -295,16 +306,18 @@ void check_packed(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
   for (uint64_t version : {7, 7, 8}) {
     const Floats w = random_floats(w_size(s), seed + static_cast<uint32_t>(version));
     Options options = with_threads(2);
+    options.precision = precision;
     options.version = version;
     Floats expected = nans(y_size(s));
     Floats actual = nans(y_size(s));
-    percept::conv::forward(s, x.data(), w.data(), expected.data(), workspace, 2);
+    percept::conv::forward(s, x.data(), w.data(), expected.data(), workspace, options);
     options.packed = &packed_forward;
     percept::conv::forward(s, x.data(), w.data(), actual.data(), workspace, options);
     check(same_bits(expected.data(), actual.data(), actual.size()), name + " packed forward");
+    options.packed = nullptr;
     expected = nans(x_size(s));
     actual = nans(x_size(s));
-    percept::conv::backward_input(s, dy.data(), w.data(), expected.data(), workspace, 2);
+    percept::conv::backward_input(s, dy.data(), w.data(), expected.data(), workspace, options);
     options.packed = &packed_backward;
     percept::conv::backward_input(s, dy.data(), w.data(), actual.data(), workspace, options);
     check(same_bits(expected.data(), actual.data(), actual.size()), name + " packed backward_input");
@@ -312,6 +325,7 @@ void check_packed(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
   // With the same version the cached filter is used, whatever the pointer holds.
   const Floats other = random_floats(w_size(s), seed + 99);
   Options options = with_threads(2);
+  options.precision = precision;
   options.version = 8;
   options.packed = &packed_forward;
   Floats first = nans(y_size(s));
@@ -320,6 +334,136 @@ void check_packed(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
                          workspace, options);
   percept::conv::forward(s, x.data(), other.data(), second.data(), workspace, options);
   check(same_bits(first.data(), second.data(), first.size()), name + " packed filter reused");
+}
+
+// To 8 bits of significand, ties to even, by arithmetic instead of bits.
+Doubles in_bfloat16(const Floats& values) {
+  Doubles rounded;
+  for (float value : values) {
+    int exponent;
+    const double significand = std::frexp(static_cast<double>(value), &exponent);
+    rounded.push_back(std::ldexp(std::nearbyint(std::ldexp(significand, 8)), exponent - 8));
+  }
+  return rounded;
+}
+
+// Exactly the sum over the rounded filter where that is what is packed; by Winograd, where its transform
+// is rounded, within the rounding error, and without a bias: truncation would shrink sums of positives
+// by 2^-9.
+void check_bfloat16(const Conv2dShape& s, Workspace& workspace, uint32_t seed) {
+  const std::string name = describe(s) + " bfloat16";
+  const Floats x = random_floats(x_size(s), seed);
+  const Floats w = random_floats(w_size(s), seed + 1);
+  const Floats dy = random_floats(y_size(s), seed + 2);
+  Options options = with_threads(2);
+  options.precision = Precision::bfloat16;
+  const auto starts_with = [&](Direction direction, const char* text) {
+    return strncmp(percept::conv::plan_name(s, direction), text, strlen(text)) == 0;
+  };
+  Floats y = nans(y_size(s));
+  percept::conv::forward(s, x.data(), w.data(), y.data(), workspace, options);
+  if (starts_with(Direction::forward, "winograd")) {
+    const double error = worst_error(y, reference_forward(s, widen(x), widen(w)));
+    check(error > 1e-5 && error <= 1.0 / 32, name + " forward error " + std::to_string(error));
+  } else {
+    check_error(s, Direction::forward, y, reference_forward(s, widen(x), in_bfloat16(w)),
+                name + " forward");
+  }
+  Floats dx = nans(x_size(s));
+  percept::conv::backward_input(s, dy.data(), w.data(), dx.data(), workspace, options);
+  if (starts_with(Direction::backward_input, "winograd")) {
+    const double error = worst_error(dx, reference_backward_input(s, widen(dy), widen(w)));
+    check(error > 1e-5 && error <= 1.0 / 32,
+          name + " backward_input error " + std::to_string(error));
+  } else {
+    const bool planar = starts_with(Direction::backward_input, "planar");
+    check_error(s, Direction::backward_input, dx,
+                reference_backward_input(s, widen(dy), planar ? widen(w) : in_bfloat16(w)),
+                name + " backward_input");
+  }
+  if (!starts_with(Direction::forward, "winograd")) return;
+  Floats x_positive = x;
+  Floats w_positive = w;
+  for (float& value : x_positive) value = std::fabs(value);
+  for (float& value : w_positive) value = std::fabs(value);
+  percept::conv::forward(s, x_positive.data(), w_positive.data(), y.data(), workspace, options);
+  const Doubles expected = reference_forward(s, widen(x_positive), widen(w_positive));
+  double bias = 0.0;
+  double total = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    bias += y[i] - expected[i];
+    total += expected[i];
+  }
+  check(std::fabs(bias) <= total / 4096, name + " forward bias " + std::to_string(bias / total));
+}
+
+// A pixel of 1 shows the filter as it is kept.
+void check_bfloat16_rounding() {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float least = std::numeric_limits<float>::denorm_min();
+  const float step = std::ldexp(1.0f, -7);  // between bfloat16's neighbours in [1, 2)
+  const struct {
+    const char* what;
+    float value, kept;
+  } cases[] = {
+      {"zero", 0.0f, 0.0f},
+      {"a power of two", 0.25f, 0.25f},
+      {"eight bits", 1.0f + 127 * step, 1.0f + 127 * step},
+      {"below a tie", 1.0f + 0.499f * step, 1.0f},
+      {"above a tie", 1.0f + 0.501f * step, 1.0f + step},
+      {"a tie to the even one below", 1.0f + 0.5f * step, 1.0f},
+      {"a tie to the even one above", 1.0f + 1.5f * step, 1.0f + 2 * step},
+      {"a negative tie", -1.0f - 1.5f * step, -1.0f - 2 * step},
+      {"a carry into the exponent", 2.0f - 0.25f * step, 2.0f},
+      {"the smallest denormal", least, 0.0f},
+      {"a denormal of bfloat16", 65536 * least, 65536 * least},
+      {"a denormal above a tie", 40000 * least, 65536 * least},
+      {"the largest float", std::numeric_limits<float>::max(), infinity},
+      {"infinity", -infinity, -infinity},
+      {"no number", nan, nan},
+      {"no number, in its lowest bits only", std::nanf("1"), nan},
+  };
+  constexpr int kCases = sizeof cases / sizeof cases[0];
+  const Conv2dShape s = {1, 1, 1, 1, 1, 1, kCases, 1, 1, 1, 1, 0, 0, 1, 1};
+  Workspace workspace;
+  Options options;
+  options.precision = Precision::bfloat16;
+  Floats w;
+  for (const auto& c : cases) w.push_back(c.value);
+  const float one = 1.0f;
+  Floats y = nans(kCases);
+  percept::conv::forward(s, &one, w.data(), y.data(), workspace, options);
+  for (int i = 0; i < kCases; ++i) {
+    const bool same = std::isnan(cases[i].kept) ? std::isnan(y[i]) : y[i] == cases[i].kept;
+    check(same, std::string("[") + isa_name() + "] " + cases[i].what + " in bfloat16");
+  }
+}
+
+// One cache serves the precision of each call, and takes half the room in bfloat16.
+void check_packed_precisions(const Conv2dShape& s, Workspace& workspace) {
+  const std::string name = describe(s);
+  const Floats x = random_floats(x_size(s), 1);
+  const Floats w = random_floats(w_size(s), 2);
+  PackedFilter packed;
+  Floats results[3];
+  for (int i = 0; i < 3; ++i) {
+    Options options = with_threads(2);
+    options.packed = &packed;
+    options.version = 1;
+    options.precision = i == 1 ? Precision::bfloat16 : Precision::float32;
+    results[i] = nans(y_size(s));
+    percept::conv::forward(s, x.data(), w.data(), results[i].data(), workspace, options);
+  }
+  check(same_bits(results[0].data(), results[2].data(), results[0].size()),
+        name + " float32 after bfloat16");
+  check(!same_bits(results[0].data(), results[1].data(), results[0].size()),
+        name + " bfloat16 after float32");
+  PackedFilter whole;
+  PackedFilter half;
+  percept::conv::pack(s, Direction::forward, w.data(), whole, 1, Precision::float32, workspace, 2);
+  percept::conv::pack(s, Direction::forward, w.data(), half, 1, Precision::bfloat16, workspace, 2);
+  check(half.bytes() <= whole.bytes() / 2 + 64, name + " bfloat16 takes half the room");
 }
 
 void check_steady_workspace() {
@@ -460,17 +604,26 @@ int main(int argc, char** argv) {
     const bool brief = quick || isa != best;
     for (const Conv2dShape& s : odd_shapes()) {
       check_values(s, workspace, 1);
-      check_bits(s, workspace, 2);
+      check_bits(s, Precision::float32, workspace, 2);
+      check_bits(s, Precision::bfloat16, workspace, 2);
+      check_bfloat16(s, workspace, 8);
       if (brief && s.in_c > 64) continue;
       check_fusion(s, workspace, 3);
-      check_packed(s, workspace, 4);
+      check_packed(s, Precision::float32, workspace, 4);
+      check_packed(s, Precision::bfloat16, workspace, 4);
     }
     for (const Conv2dShape& s : model_shapes()) {
       if (brief && s.in_c * s.out_c > 20000) continue;
       check_values(s, workspace, 5);
-      check_bits(s, workspace, 6);
+      check_bits(s, Precision::float32, workspace, 6);
+      check_bits(s, Precision::bfloat16, workspace, 6);
+      check_bfloat16(s, workspace, 9);
       if (s.in_c <= 64) check_fusion(s, workspace, 7);
     }
+    check_bfloat16_rounding();
+    check_packed_precisions(same_shape(2, 8, 32, 64, 3, 1), workspace);
+    check_packed_precisions(same_shape(2, 8, 64, 128, 3, 2), workspace);
+    check_packed_precisions(same_shape(2, 8, 32, 64, 1, 2), workspace);
     check_random_shapes(workspace, brief ? 60 : 300);
     printf("%s: %d checks, worst error direct %.2e, winograd %.2e\n", isa_name(),
            passed + failed - before, worst_direct, worst_winograd);

@@ -65,6 +65,16 @@ inline __m512 permute_ps(__m512 v, int control) {
   return from_floats(lanes);
 }
 
+inline __m512i cvtepu16_epi32(__m256i v) {
+  unsigned short from[16];
+  memcpy(from, &v, sizeof from);
+  int lanes[16];
+  for (int i = 0; i < 16; ++i) lanes[i] = from[i];
+  __m512i wide;
+  memcpy(&wide, lanes, sizeof wide);
+  return wide;
+}
+
 }  // namespace percept::emulated
 
 #define _mm512_maskz_loadu_ps(mask, memory) percept::emulated::maskz_loadu_ps<__m512>(mask, memory)
@@ -76,5 +86,6 @@ inline __m512 permute_ps(__m512 v, int control) {
 #define _mm512_stream_ps(memory, v) percept::emulated::stream_ps(memory, v)
 #define _mm512_i32gather_ps(offsets, memory, scale) \
   percept::emulated::i32gather_ps<scale>(offsets, memory)
+#define _mm512_cvtepu16_epi32(v) percept::emulated::cvtepu16_epi32(v)
 #define _mm512_permute_ps(v, control) percept::emulated::permute_ps(v, control)
 #define _mm512_movehdup_ps(v) percept::emulated::permute_ps(v, 0xf5)

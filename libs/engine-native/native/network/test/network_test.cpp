@@ -21,6 +21,7 @@ using percept::NetworkFilter;
 using percept::NetworkMemory;
 using percept::NetworkNormalisation;
 using percept::conv::Isa;
+namespace conv = percept::conv;
 
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
@@ -209,15 +210,19 @@ void checkValues(const RandomNetwork& of, const std::string& name) {
   check(worstSlope <= 1e-3 * largestSlope, name + ": input gradient" + figures);
 }
 
-void checkBits(const RandomNetwork& of, const std::string& name) {
-  const Network& n = of.network;
+void checkBits(const RandomNetwork& of, conv::Precision precision, const std::string& name) {
+  Network n = of.network;
+  n.precision = precision;
   NetworkMemory memory;
-  const Result whole = compute(of, 2, memory);
+  const auto computed = [&](int threads) {
+    return compute(n, of.images.data(), of.dLogits.data(), threads, memory);
+  };
+  const Result whole = computed(2);
   const auto same = [](const Floats& a, const Floats& b) {
     return a.size() == b.size() && memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
   };
   for (int threads : {1, 3}) {
-    const Result again = compute(of, threads, memory);
+    const Result again = computed(threads);
     check(same(whole.logits, again.logits) && same(whole.dImages, again.dImages),
           name + ": the same bits on " + std::to_string(threads) + " threads");
   }
@@ -233,6 +238,29 @@ void checkBits(const RandomNetwork& of, const std::string& name) {
             memcmp(single.dImages.data(), whole.dImages.data() + before * of.imageSize(),
                    of.imageSize() * sizeof(float)) == 0,
         name + ": an image's bits are the same alone");
+}
+
+/** The memory keeps both precisions of one network apart; the coarser one is near the finer, and another. */
+void checkPrecisions(const RandomNetwork& of, const std::string& name) {
+  NetworkMemory memory;
+  Network coarse = of.network;
+  coarse.precision = conv::Precision::bfloat16;
+  const Result fine = compute(of, 2, memory);
+  const Result rounded = compute(coarse, of.images.data(), of.dLogits.data(), 2, memory);
+  const Result again = compute(of, 2, memory);
+  check(fine.logits == again.logits && fine.dImages == again.dImages, name + ": float32 after bfloat16");
+  const auto distance = [](const Floats& a, const Floats& b) {
+    double worst = 0.0, largest = 0.0;
+    for (size_t i = 0; i < a.size(); i++) {
+      worst = std::max(worst, std::abs(double{a[i]} - b[i]));
+      largest = std::max(largest, std::abs(double{a[i]}));
+    }
+    return worst / largest;
+  };
+  const double logits = distance(fine.logits, rounded.logits), gradients = distance(fine.dImages, rounded.dImages);
+  char figures[80];
+  snprintf(figures, sizeof figures, " (logits %.1e, input gradient %.1e)", logits, gradients);
+  check(logits > 0 && logits < 1.0 / 64 && gradients > 0 && gradients < 1.0 / 8, name + ": bfloat16" + figures);
 }
 
 /** More networks than the memory keeps packed filters of, and one filter's values changed under a new version. */
@@ -283,7 +311,9 @@ int main() {
     const std::string suffix = isa == Isa::avx512 ? " [avx512]" : isa == Isa::avx2 ? " [avx2]" : " [portable]";
     for (const auto& [name, network] : networks) {
       checkValues(*network, name + suffix);
-      checkBits(*network, name + suffix);
+      checkBits(*network, conv::Precision::float32, name + suffix);
+      checkBits(*network, conv::Precision::bfloat16, name + suffix + " bfloat16");
+      if (!network->network.blocks.empty()) checkPrecisions(*network, name + suffix);
     }
     checkVersions();
   }
