@@ -1,3 +1,4 @@
+import { precisions } from '@percept/tensor';
 import { defaultPgdOptions } from './pgd-options.js';
 import { defaultSearchOptions, type SearchMethod } from './search-options.js';
 
@@ -111,6 +112,15 @@ function steps(count: number): AttackParameter {
   };
 }
 
+const precision: AttackParameter = {
+  name: 'precision',
+  description: "Of the model's filters in the steps; what succeeds in bfloat16 counts once float32 confirms it",
+  type: 'choice',
+  unit: '',
+  choices: precisions,
+  default: defaultPgdOptions.precision,
+};
+
 const seed: AttackParameter = {
   name: 'seed',
   description: 'Seed of the random starts, which also depend on sample and restart',
@@ -199,6 +209,7 @@ const apgdParameters = [
   searchRestarts,
   searchStop,
   ...stepHalving,
+  precision,
   seed,
 ] as const;
 
@@ -253,6 +264,7 @@ export const attackMethods: readonly AttackMethod[] = [
         default: defaultPgdOptions.keep,
       },
       ...geometry,
+      precision,
       seed,
     ],
   },
@@ -282,6 +294,7 @@ export const attackMethods: readonly AttackMethod[] = [
       },
       loss,
       ...geometry,
+      precision,
       seed,
     ],
   },
@@ -295,6 +308,7 @@ export const attackMethods: readonly AttackMethod[] = [
       stepSize(2 / 255),
       steps(2048),
       loss,
+      precision,
       { ...seed, description: 'Seed of the starting noise, the same for every model' },
     ],
   },
@@ -326,14 +340,22 @@ export const attackMethods: readonly AttackMethod[] = [
       'FAB-T: the nearest misclassified point, towards one likely class after the other (Croce and Hein, 2020)',
     goals: ['untargeted', 'targeted'],
     blackBox: false,
-    parameters: [...budget, steps(defaultSearchOptions.steps), searchRestarts, searchStop, targetClasses, seed],
+    parameters: [
+      ...budget,
+      steps(defaultSearchOptions.steps),
+      searchRestarts,
+      searchStop,
+      targetClasses,
+      precision,
+      seed,
+    ],
   },
   {
     name: 'square',
     description: 'Square: random search from scores alone (Andriushchenko et al., 2020)',
     goals: ['untargeted', 'targeted'],
     blackBox: true,
-    parameters: [...fewNorms, queries, searchRestarts, searchStop, seed],
+    parameters: [...fewNorms, queries, searchRestarts, searchStop, precision, seed],
   },
   {
     name: 'autoattack',
@@ -349,6 +371,7 @@ export const attackMethods: readonly AttackMethod[] = [
       targetClasses,
       queries,
       ...stepHalving,
+      precision,
       seed,
     ],
   },

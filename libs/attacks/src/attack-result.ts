@@ -1,3 +1,5 @@
+import type { Precision } from '@percept/tensor';
+
 /** Iterates of restart 0 after a given number of steps; an image that had finished earlier shows its final iterate. */
 export interface Snapshot {
   readonly step: number;
@@ -7,6 +9,10 @@ export interface Snapshot {
 
 /** What an attack found, one entry per image in the order given. Images are flattened NHWC rows, distances in pixel units of [0, 1]. */
 export interface AttackResult {
+  /** What the steps were computed in; everything below is float32's verdict. */
+  readonly precision: Precision;
+  /** Passes that met the goal in bfloat16 and not in float32, and so did not count; 0 everywhere in float32. */
+  readonly unconfirmedSuccesses: Int32Array;
   readonly images: Float32Array;
   /** 1 where the goal is reached with the required margin. */
   readonly success: Uint8Array;

@@ -17,6 +17,7 @@ export type FgsmOptions = Pick<
   | 'box'
   | 'successMargin'
   | 'checkAt8Bits'
+  | 'precision'
   | 'batchSize'
 > & {
   /** Begin uniformly in the ball (Wong et al., 2020) instead of at the image. */

@@ -6,7 +6,9 @@ import type { PgdOptions } from './pgd-options.js';
  * Attack the images of `inversionStarts` with them. The paper takes 2,048 steps of 2/255; steps are in pixel units here.
  */
 export function inversionAsPgd(
-  options: Partial<Pick<PgdOptions, 'norm' | 'step' | 'steps' | 'loss' | 'snapshotsEvery' | 'batchSize'>> = {},
+  options: Partial<
+    Pick<PgdOptions, 'norm' | 'step' | 'steps' | 'loss' | 'snapshotsEvery' | 'precision' | 'batchSize'>
+  > = {},
 ): Partial<PgdOptions> {
   return {
     step: { kind: 'absolute', size: 2 / 255 },

@@ -1,3 +1,5 @@
+import type { Precision } from '@percept/tensor';
+import { validatePrecision } from './attack-precision.js';
 import type { LossName } from './losses.js';
 import type { Projection } from './project-ball-and-box.js';
 import type { Violation } from './violations.js';
@@ -41,6 +43,8 @@ export interface PgdOptions {
   readonly snapshotsEvery?: number;
   /** Also report success after rounding the result to 8 bits (one more forward pass per image). */
   readonly checkAt8Bits: boolean;
+  /** Of the model's filters in the steps. What seems to succeed in bfloat16 counts once a float32 pass confirms it; all that is reported is float32's. */
+  readonly precision: Precision;
   /** Images per engine call at most, 1 .. 4,096. */
   readonly batchSize: number;
 }
@@ -62,6 +66,7 @@ export const defaultPgdOptions: PgdOptions = Object.freeze({
   box: Object.freeze([0, 1] as const),
   successMargin: 0,
   checkAt8Bits: true,
+  precision: 'float32',
   batchSize: 128,
 });
 
@@ -120,6 +125,7 @@ export function validatePgdOptions(options: PgdOptions, kind: 'untargeted' | 'ta
   if ((options.start === 'given') !== (options.startImages !== undefined)) {
     refuse('startImages', 'must be present exactly when start is given');
   }
+  violations.push(...validatePrecision(options.precision));
   const allowed: [string, string, readonly string[]][] = [
     ['start', options.start, ['uniform', 'origin', 'given']],
     ['loss', options.loss, ['cross-entropy', 'margin', 'dlr']],

@@ -1,6 +1,7 @@
 import type { Classifier } from '@percept/models';
 import { ascentGradient, forwardLogits } from './ascent-gradient.js';
 import type { AttackHooks } from './attack-hooks.js';
+import { modelForSteps } from './attack-precision.js';
 import type { AttackResult, Snapshot } from './attack-result.js';
 import type { Goal } from './goal.js';
 import { joinRows } from './image-rows.js';
@@ -48,6 +49,7 @@ export async function pgd(
 }
 
 class PgdRun {
+  /** In the precision of the steps. */
   readonly #model: Classifier;
   readonly #options: PgdOptions;
   readonly #hooks: AttackHooks;
@@ -71,7 +73,7 @@ class PgdRun {
     hooks: AttackHooks,
   ) {
     const count = sampleIds.length;
-    this.#model = model;
+    this.#model = modelForSteps(model, options.precision);
     this.#options = options;
     this.#hooks = hooks;
     this.#sampleIds = sampleIds;
@@ -93,11 +95,11 @@ class PgdRun {
       while (active.length < size && waiting.length > 0) active.push(this.#begin(waiting.shift() as [number, number]));
       const batch = active.slice(0, size);
       const ended = new Set<Trial>();
-      this.#advance(
+      await this.#advance(
         batch.filter((trial) => trial.step < this.#options.steps && this.#standings.epsilonOf(trial.index) > 0),
         ended,
       );
-      this.#conclude(
+      await this.#conclude(
         batch.filter((trial) => !ended.has(trial) && this.#isAtEnd(trial)),
         ended,
       );
@@ -135,15 +137,17 @@ class PgdRun {
   }
 
   /** One gradient step for every trial; a trial that succeeds under first-success, or that can no longer move, ends here. */
-  #advance(trials: readonly Trial[], ended: Set<Trial>): void {
+  async #advance(trials: readonly Trial[], ended: Set<Trial>): Promise<void> {
     if (trials.length === 0) return;
-    const { logits, gradient } = ascentGradient(
+    const iterates = trials.map((trial) => trial.iterate);
+    const { logits: seen, gradient } = ascentGradient(
       this.#model,
-      joinRows(trials.map((trial) => trial.iterate)),
+      joinRows(iterates),
       trials.map((trial) => this.#standings.aimOf(trial.index)),
       this.#options.loss,
     );
     this.#gradientImageSteps += trials.length;
+    const logits = await this.#confirmed(trials, iterates, seen);
     for (const [row, trial] of trials.entries()) {
       this.#gradientSteps[trial.index] = (this.#gradientSteps[trial.index] as number) + 1;
       const judgement = this.#judgeTrial(trial, logits, row);
@@ -170,14 +174,24 @@ class PgdRun {
   }
 
   /** A forward pass for the trials that have taken their last step. */
-  #conclude(trials: readonly Trial[], ended: Set<Trial>): void {
+  async #conclude(trials: readonly Trial[], ended: Set<Trial>): Promise<void> {
     if (trials.length === 0) return;
-    const logits = forwardLogits(this.#model, joinRows(trials.map((trial) => trial.iterate)), trials.length);
+    const iterates = trials.map((trial) => trial.iterate);
+    const seen = forwardLogits(this.#model, joinRows(iterates), trials.length);
     this.#forwardImagePasses += trials.length;
+    const logits = await this.#confirmed(trials, iterates, seen);
     for (const [row, trial] of trials.entries()) {
       this.#consider(trial, this.#judgeTrial(trial, logits, row));
       this.#end(trial, ended);
     }
+  }
+
+  #confirmed(trials: readonly Trial[], iterates: readonly Float32Array[], seen: Float32Array): Promise<Float32Array> {
+    return this.#standings.confirmed(
+      trials.map((trial) => trial.index),
+      iterates,
+      seen,
+    );
   }
 
   #isAtEnd(trial: Trial): boolean {

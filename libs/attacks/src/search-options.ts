@@ -1,3 +1,5 @@
+import type { Precision } from '@percept/tensor';
+import { validatePrecision } from './attack-precision.js';
 import type { Projection } from './project-ball-and-box.js';
 import type { Violation } from './violations.js';
 
@@ -33,6 +35,8 @@ export interface SearchOptions {
   readonly successMargin: number;
   /** Also report success after rounding the result to 8 bits (one more forward pass per image). */
   readonly checkAt8Bits: boolean;
+  /** Of the model's filters in the search. What seems to succeed in bfloat16 counts once a float32 pass confirms it; all that is reported is float32's. */
+  readonly precision: Precision;
   /** Images per engine call at most, 1 .. 4,096. */
   readonly batchSize: number;
 }
@@ -52,6 +56,7 @@ export const defaultSearchOptions: SearchOptions = Object.freeze({
   seed: 0,
   successMargin: 0,
   checkAt8Bits: true,
+  precision: 'float32',
   batchSize: 128,
 });
 
@@ -103,6 +108,7 @@ export function validateSearchOptions(
   if (!(successMargin >= 0 && successMargin < 1)) refuse('successMargin', `must lie in [0, 1), got ${successMargin}`);
   if (!['exact', 'sequential'].includes(options.projection)) refuse('projection', 'must be exact or sequential');
   if (!['first-success', 'all-steps'].includes(options.stop)) refuse('stop', 'must be first-success or all-steps');
+  violations.push(...validatePrecision(options.precision));
   const needed = method === 'apgd-dlr' ? (kind === 'targeted' ? 4 : 3) : 2;
   if (classes < needed) refuse('method', `${method} needs at least ${needed} classes, the model has ${classes}`);
   if (kind === 'targeted' && (method === 'apgd-t' || method === 'autoattack')) {

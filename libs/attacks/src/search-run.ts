@@ -1,6 +1,8 @@
 import type { Classifier } from '@percept/models';
+import type { Precision } from '@percept/tensor';
 import { pullBack } from './ascent-gradient.js';
 import type { AttackHooks } from './attack-hooks.js';
+import { modelForSteps, unavailable } from './attack-precision.js';
 import type { AttackResult } from './attack-result.js';
 import type { Goal } from './goal.js';
 import { joinRows } from './image-rows.js';
@@ -66,6 +68,7 @@ export async function runSearches(
 }
 
 class SearchRun {
+  /** In the precision of the search. */
   readonly #attacked: AttackedModel;
   readonly #scorer: Scorer;
   readonly #sampleIds: Int32Array;
@@ -91,12 +94,12 @@ class SearchRun {
     hooks: AttackHooks,
   ) {
     const count = sampleIds.length;
-    this.#attacked = attacked;
-    this.#scorer = scorerOf(attacked);
+    this.#attacked = inPrecision(attacked, options.precision);
+    this.#scorer = scorerOf(this.#attacked);
     this.#sampleIds = sampleIds;
     this.#options = options;
     this.#begin = begin;
-    this.#standings = new Standings(this.#scorer, images, goal, count, options, hooks);
+    this.#standings = new Standings(scorerOf(attacked), images, goal, count, options, hooks);
     this.#gradientSteps = new Int32Array(count);
     this.#restartsUsed = new Int32Array(count);
     this.#zeroGradientSteps = new Int32Array(count);
@@ -166,10 +169,11 @@ class SearchRun {
     if (this.#attacked.kind === 'scores') throw new NoGradientsError();
     const { classes } = this.#scorer;
     const rows = joinRows(batch.map(({ pass }) => pass.point));
-    const { logits, gradient } = pullBack(this.#attacked.model, rows, batch.length, (cotangent, values, row) =>
+    const { logits: seen, gradient } = pullBack(this.#attacked.model, rows, batch.length, (cotangent, values, row) =>
       writeCotangent(cotangent, values, row * classes, classes, batch[row]?.pass as Pass),
     );
     this.#gradientImageSteps += batch.length;
+    const logits = await this.#confirmed(batch, seen);
     const length = rows.length / batch.length;
     for (const [row, one] of batch.entries()) {
       const { index } = one;
@@ -184,12 +188,21 @@ class SearchRun {
 
   async #forwards(batch: readonly Active[], ended: Set<Active>): Promise<void> {
     if (batch.length === 0) return;
-    const logits = await finiteScores(
+    const seen = await finiteScores(
       this.#scorer,
       batch.map(({ pass }) => pass.point),
     );
     this.#forwardImagePasses += batch.length;
+    const logits = await this.#confirmed(batch, seen);
     for (const [row, one] of batch.entries()) this.#answer(one, logits, row, nothing, ended);
+  }
+
+  #confirmed(batch: readonly Active[], seen: Float32Array): Promise<Float32Array> {
+    return this.#standings.confirmed(
+      batch.map(({ index }) => index),
+      batch.map(({ pass }) => pass.point),
+      seen,
+    );
   }
 
   #answer(one: Active, logits: Float32Array, row: number, gradient: Float32Array, ended: Set<Active>): void {
@@ -221,6 +234,12 @@ class SearchRun {
     const centre = this.#standings.rows[index] as Float32Array;
     return distance(point, centre, this.#options.norm) < distance(known.image, centre, this.#options.norm);
   }
+}
+
+function inPrecision(attacked: AttackedModel, precision: Precision): AttackedModel {
+  if (precision === 'float32') return attacked;
+  if (attacked.kind === 'scores') throw unavailable(precision);
+  return { kind: 'gradients', model: modelForSteps(attacked.model, precision) };
 }
 
 /** The first of those that wait for a gradient, or for a forward pass, as many as make a batch. */

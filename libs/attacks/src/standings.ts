@@ -1,3 +1,4 @@
+import type { Precision } from '@percept/tensor';
 import type { AttackHooks, AttackProgress } from './attack-hooks.js';
 import type { AttackResult, Snapshot } from './attack-result.js';
 import { type Goal, goalClasses } from './goal.js';
@@ -6,7 +7,7 @@ import { type Aim, argmax, type Judgement, judge, type LossName } from './losses
 import { distance } from './norms.js';
 import { roundTo8Bits } from './round-to-8-bits.js';
 import { breathe, scoreInBatches } from './score-in-batches.js';
-import type { Scorer } from './scorer.js';
+import { finiteScores, type Scorer } from './scorer.js';
 import type { Violation } from './violations.js';
 
 /** What decides how images are judged, whichever attack is at work. */
@@ -16,6 +17,7 @@ export interface JudgingOptions {
   readonly loss: LossName;
   readonly successMargin: number;
   readonly checkAt8Bits: boolean;
+  readonly precision: Precision;
   readonly batchSize: number;
 }
 
@@ -51,9 +53,11 @@ export class Standings {
   readonly #goal: Goal;
   readonly #options: JudgingOptions;
   readonly #hooks: AttackHooks;
-  /** Forward passes for clean and for rounded images; those of the attack itself are not counted here. */
+  readonly #unconfirmed: Int32Array;
+  /** Forward passes for clean and for rounded images and to confirm; those of the attack itself are not counted here. */
   #forwardImagePasses = 0;
 
+  /** `scorer` is the model in float32, whatever the attack's steps are computed in. */
   constructor(
     scorer: Scorer,
     images: Float32Array,
@@ -67,6 +71,7 @@ export class Standings {
     this.#options = options;
     this.#hooks = hooks;
     this.rows = splitRows(images, count);
+    this.#unconfirmed = new Int32Array(count);
   }
 
   /** Judges every image as it is; must come first. `visit` sees each row of logits. */
@@ -105,6 +110,36 @@ export class Standings {
     return this.#hooks.epsilons?.[index] ?? this.#options.epsilon;
   }
 
+  /**
+   * The logits by which `points` are judged, one point of image `indexes[row]` a row: `seen`, what the attack's pass saw, in float32. In bfloat16 those
+   * of a float32 pass take the place of every row that seems to succeed, so that nothing succeeds but in float32.
+   */
+  async confirmed(
+    indexes: readonly number[],
+    points: readonly Float32Array[],
+    seen: Float32Array,
+  ): Promise<Float32Array> {
+    if (this.#options.precision === 'float32') return seen;
+    const rows = indexes.map((_, row) => row);
+    const seeming = rows.filter((row) => this.succeeds(this.judge(indexes[row] as number, seen, row)));
+    if (seeming.length === 0) return seen;
+    const { classes } = this.#scorer;
+    const exact = await finiteScores(
+      this.#scorer,
+      seeming.map((row) => points[row] as Float32Array),
+    );
+    this.#forwardImagePasses += seeming.length;
+    const logits = seen.slice();
+    for (const [i, row] of seeming.entries()) {
+      const index = indexes[row] as number;
+      logits.set(exact.subarray(i * classes, (i + 1) * classes), row * classes);
+      if (!this.succeeds(this.judge(index, logits, row))) {
+        this.#unconfirmed[index] = (this.#unconfirmed[index] as number) + 1;
+      }
+    }
+    return logits;
+  }
+
   judge(index: number, logits: Float32Array, row: number): Judgement {
     const { classes } = this.#scorer;
     return judge(logits, row * classes, classes, this.#aims[index] as Aim, this.#options.loss);
@@ -134,12 +169,15 @@ export class Standings {
 
   /** The attack's result as it stands. */
   async result(spent: AttackSpending): Promise<AttackResult> {
+    if (this.#options.precision !== 'float32') await this.#judgeInFloat32();
     const standings = this.#standings;
     const after = standings.map((standing) => standing.judgement);
     const successAt8Bits = this.#options.checkAt8Bits ? await this.#successAt8Bits() : undefined;
     const distanceIn = (p: number): Float64Array =>
       Float64Array.from(standings, (standing, i) => distance(standing.image, this.rows[i] as Float32Array, p));
     return {
+      precision: this.#options.precision,
+      unconfirmedSuccesses: this.#unconfirmed,
       images: joinRows(standings.map((standing) => standing.image)),
       success: Uint8Array.from(standings, (standing) => Number(standing.success)),
       ...(successAt8Bits === undefined ? {} : { successAt8Bits }),
@@ -172,6 +210,16 @@ export class Standings {
         forwardImagePasses: spent.forwardImagePasses + this.#forwardImagePasses,
       },
     };
+  }
+
+  /** What was kept without a success was judged in the steps' precision. */
+  async #judgeInFloat32(): Promise<void> {
+    const images = this.#standings.map((standing) => standing.image);
+    const { classes } = this.#scorer;
+    await this.#forwardAll(images, (index, logits, offset) => {
+      const judgement = this.judge(index, logits, offset / classes);
+      this.set(index, { ...this.of(index), judgement, success: this.succeeds(judgement) });
+    });
   }
 
   async #successAt8Bits(): Promise<Uint8Array> {

@@ -201,7 +201,11 @@ export class PreActResNet implements Classifier {
       'linear.bias',
     ];
     return {
-      tensors: [this.#weights.pixelScale, this.#weights.pixelShift, ...names.map((name) => this.#variable(name) as tf.Tensor)],
+      tensors: [
+        this.#weights.pixelScale,
+        this.#weights.pixelShift,
+        ...names.map((name) => this.#variable(name) as tf.Tensor),
+      ],
       blocks: this.#blocks.map(({ stride, projection }) => ({ stride, projects: projection })),
       epsilon: batchNormEpsilon,
       precision: this.precision,

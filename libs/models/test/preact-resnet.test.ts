@@ -73,6 +73,20 @@ describe('PreActResNet', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  it('shares its weights with the same model in bfloat16, and answers in float32 as before', () => {
+    const model = PreActResNet.initialise(spec, 0);
+    const coarse = model.withPrecision('bfloat16');
+    const images = tf.randomUniform<tf.Rank.R4>([2, 16, 16, 3], 0, 1, 'float32', 7);
+    const before = [...model.logits(images).dataSync()];
+    const rounded = [...coarse.logits(images).dataSync()];
+    expect(rounded).not.toEqual(before);
+    for (const [i, logit] of rounded.entries()) expect(logit).toBeCloseTo(before[i] as number, 1);
+    expect([...model.logits(images).dataSync()]).toEqual(before);
+    expect(coarse.parameters).toBe(model.parameters);
+    expect(coarse.withPrecision('bfloat16')).toBe(coarse);
+    expect([...coarse.withPrecision('float32').logits(images).dataSync()]).toEqual(before);
+  });
+
   it.each([
     ['a missing tensor', 'linear.bias', undefined, /linear\.bias is missing/],
     [

@@ -30,8 +30,8 @@ export {
   preActivationBlockTrain,
   type TrainedBlock,
 } from './pre-activation-block.js';
-export { permutation, type RandomKey, RandomStream, uniformArray, unitSphereVector } from './random-stream.js';
 export { type Precision, precisions, roundToBfloat16 } from './precision.js';
+export { permutation, type RandomKey, RandomStream, uniformArray, unitSphereVector } from './random-stream.js';
 export { type ResidualNetwork, residualNetworkInference } from './residual-network.js';
 export {
   type HostTensor,

@@ -48,7 +48,7 @@ function networkOf({ channels, widths, strides }: Sizes): ResidualNetwork {
   });
   const features = widths.at(-1) as number;
   tensors.push(...norm(features), tensor([features, classes], -1, 1), tensor([classes], -1, 1));
-  return { tensors, blocks, epsilon: 1e-5 };
+  return { tensors, blocks, epsilon: 1e-5, precision: 'float32' };
 }
 
 function imagesOf({ side, channels }: Sizes, batch: number): tf.Tensor4D {
@@ -92,6 +92,19 @@ describe('on the native engine, a whole network in one kernel equals the compose
       const [images, network] = [imagesOf(sizes, 7), networkOf(sizes)];
       const [beside] = logitsAndInputGradient(residualNetworkInference, images, network);
       expect(residualNetworkInference(images, network).dataSync()).toEqual(beside?.dataSync());
+    });
+  });
+
+  test.each(networks)('$name, in bfloat16 within its rounding, an image alone to the bit as in its batch', (sizes) => {
+    tf.tidy(() => {
+      const images = imagesOf(sizes, 5);
+      const network = { ...networkOf(sizes), precision: 'bfloat16' } as const;
+      const inOneKernel = logitsAndInputGradient(residualNetworkInference, images, network);
+      expectSame(inOneKernel, logitsAndInputGradient(composedResidualNetwork, images, network), 0.1);
+      const [fine] = logitsAndInputGradient(residualNetworkInference, images, { ...network, precision: 'float32' });
+      expect(distance(inOneKernel[0] as tf.Tensor, fine as tf.Tensor) > 1e-6).toBe(sizes.strides.length > 0);
+      const alone = residualNetworkInference(tf.slice(images, 3, 1), network);
+      expect(alone.dataSync()).toEqual(tf.slice(inOneKernel[0] as tf.Tensor2D, 3, 1).dataSync());
     });
   });
 
