@@ -40,6 +40,8 @@ export interface ClientSecurity {
 export interface ConnectOptions extends ClientSecurity {
   /** Deadline of calls with a single response that name none, in milliseconds. Default 60,000. Streams have none unless told. */
   readonly timeoutMs?: number;
+  /** The W3C trace context that a call belongs to which names none. */
+  readonly traceparent?: () => string | undefined;
 }
 
 /** Settings of one call. The context of a server's handler is one too: handing it on passes deadline, cancellation and trace downstream. */
@@ -260,7 +262,8 @@ function withRequestId(request: unknown): unknown {
 function metadataOf(options: ConnectOptions, call: CallOptions): Metadata {
   const metadata = new Metadata();
   if (options.token !== undefined) metadata.set('authorization', `Bearer ${options.token}`);
-  if (call.traceparent !== undefined) metadata.set('traceparent', call.traceparent);
+  const traceparent = call.traceparent ?? options.traceparent?.();
+  if (traceparent !== undefined) metadata.set('traceparent', traceparent);
   return metadata;
 }
 

@@ -9,10 +9,11 @@ import {
   DataType,
   decodeImages,
   decodeTensor,
+  maxMessageBytes,
   type ServiceClient,
   type Tensor,
 } from '@percept/contracts';
-import { traceHeaders } from '@percept/platform';
+import { currentTraceparent } from '@percept/platform';
 import { IncompleteAnswerError } from './errors.js';
 
 /** Samples of a data set: n flattened NHWC images in [0, 1], their classes, and their numbers within the split. */
@@ -30,33 +31,36 @@ export interface ReadBatch extends Samples {
   readonly batches: number;
 }
 
-/** Samples that are fetched with one call; larger selections take several. */
-const samplesPerCall = 1_000;
+/** Samples that are fetched with one call, as many as fit into the bytes; larger selections take several. */
+const mostSamplesPerCall = 1_000;
+const imageBytesPerCall = maxMessageBytes / 2;
 
 /** Reads data sets from the Dataset service. */
 export class DatasetGateway {
   readonly #client: ServiceClient<typeof DatasetService>;
 
   constructor(address: string, security: ClientSecurity = {}) {
-    this.#client = createClient(DatasetService, address, security);
+    this.#client = createClient(DatasetService, address, { ...security, traceparent: currentTraceparent });
   }
 
   /** Describes a data set. @throws PerceptRpcError NOT_FOUND. */
   async describe(name: string, options: CallOptions = {}): Promise<DatasetDescription> {
-    const { dataset } = await this.#client.get({ name }, { ...traceHeaders(), ...options });
+    const { dataset } = await this.#client.get({ name }, options);
     if (dataset === undefined) throw new IncompleteAnswerError('Dataset.Get', 'a data set');
     return dataset;
   }
 
   /** Fetches all samples of a selection, in its order. */
   async samples(selection: DatasetSelection, options: CallOptions = {}): Promise<Samples> {
-    const numbers = await this.#numbers(selection, options);
+    const dataset = await this.describe(selection.dataset, options);
+    const numbers = numbersOf(selection, dataset);
+    const samplesPerCall = samplesPerCallOf(dataset);
     const parts: Samples[] = [];
     for (let first = 0; first < numbers.length; first += samplesPerCall) {
       const indices = numbers.slice(first, first + samplesPerCall);
       const answer = await this.#client.getSamples(
         { selection: { ...selection, indices, first: 0, count: 0 } },
-        { ...traceHeaders(), ...options },
+        options,
       );
       if (answer.images === undefined) throw new IncompleteAnswerError('Dataset.GetSamples', 'images');
       parts.push({
@@ -71,12 +75,13 @@ export class DatasetGateway {
 
   /** How many samples a selection holds. */
   async count(selection: DatasetSelection, options: CallOptions = {}): Promise<number> {
-    return (await this.#numbers(selection, options)).length;
+    if (selection.indices.length > 0) return selection.indices.length;
+    return numbersOf(selection, await this.describe(selection.dataset, options)).length;
   }
 
   /** Streams the batches of one epoch from `startBatch` on, of either type on the way. */
   async *read(request: DatasetReadRequest, options: CallOptions = {}): AsyncGenerator<ReadBatch, void, void> {
-    for await (const answer of this.#client.read(request, { ...traceHeaders(), ...options })) {
+    for await (const answer of this.#client.read(request, options)) {
       if (answer.images === undefined) throw new IncompleteAnswerError('Dataset.Read', 'images');
       yield {
         batch: answer.batch,
@@ -92,15 +97,19 @@ export class DatasetGateway {
   close(): void {
     this.#client.close();
   }
+}
 
-  async #numbers(selection: DatasetSelection, options: CallOptions): Promise<number[]> {
-    if (selection.indices.length > 0) return selection.indices;
-    const wanted = selection.split === '' ? 'test' : selection.split;
-    const { splits } = await this.describe(selection.dataset, options);
-    const size = splits.find(({ name }) => name === wanted)?.samples ?? 0;
-    const count = selection.count === 0 ? Math.max(0, size - selection.first) : selection.count;
-    return Array.from({ length: count }, (_, i) => selection.first + i);
-  }
+function numbersOf(selection: DatasetSelection, { splits }: DatasetDescription): number[] {
+  if (selection.indices.length > 0) return selection.indices;
+  const wanted = selection.split === '' ? 'test' : selection.split;
+  const size = splits.find(({ name }) => name === wanted)?.samples ?? 0;
+  const count = selection.count === 0 ? Math.max(0, size - selection.first) : selection.count;
+  return Array.from({ length: count }, (_, i) => selection.first + i);
+}
+
+function samplesPerCallOf({ height, width, channels }: DatasetDescription): number {
+  const imageBytes = height * width * channels * Float32Array.BYTES_PER_ELEMENT;
+  return Math.min(mostSamplesPerCall, Math.max(1, Math.floor(imageBytesPerCall / imageBytes)));
 }
 
 function joinSamples(parts: readonly Samples[]): Samples {

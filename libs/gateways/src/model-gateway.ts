@@ -9,7 +9,7 @@ import {
   ModelsService,
   type ServiceClient,
 } from '@percept/contracts';
-import { traceHeaders } from '@percept/platform';
+import { currentTraceparent } from '@percept/platform';
 import { CorruptWeightsError, IncompleteAnswerError, RemoteModelError } from './errors.js';
 
 /** A registered model together with its weights. */
@@ -28,7 +28,7 @@ export class ModelGateway {
   readonly #weights = new Map<string, Uint8Array>();
 
   constructor(address: string, security: ClientSecurity = {}) {
-    this.#client = createClient(ModelsService, address, security);
+    this.#client = createClient(ModelsService, address, { ...security, traceparent: currentTraceparent });
   }
 
   /**
@@ -38,10 +38,7 @@ export class ModelGateway {
    */
   async describe(reference: ModelReference | undefined, options: CallOptions = {}): Promise<Model> {
     if (reference?.reference?.$case === 'remote') throw new RemoteModelError();
-    const { model } = await this.#client.get(
-      { model: reference?.reference?.value ?? '' },
-      { ...traceHeaders(), ...options },
-    );
+    const { model } = await this.#client.get({ model: reference?.reference?.value ?? '' }, options);
     if (model === undefined) throw new IncompleteAnswerError('Models.Get', 'a model');
     return model;
   }
@@ -62,8 +59,7 @@ export class ModelGateway {
   async #download(model: Model, options: CallOptions): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     const request = { model: model.id, format: ModelFormat.SAFETENSORS };
-    for await (const { chunk } of this.#client.export(request, { ...traceHeaders(), ...options }))
-      if (chunk) chunks.push(chunk.data);
+    for await (const { chunk } of this.#client.export(request, options)) if (chunk) chunks.push(chunk.data);
     const weights = sharedBytes(chunks);
     const digest = createHash('sha256').update(weights).digest('hex');
     if (digest !== model.digest) throw new CorruptWeightsError(model.id, model.digest, digest);

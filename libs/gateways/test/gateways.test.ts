@@ -40,14 +40,14 @@ const modelsService = mount(ModelsService, {
 const datasetService = mount(DatasetService, {
   list: unused,
   import: unused,
-  get: async () => ({
+  get: async ({ name }) => ({
     dataset: {
-      name: 'numbers',
+      name,
       description: '',
       classNames: ['a'],
-      height: 1,
-      width: 1,
-      channels: 1,
+      height: name === 'large' ? 1024 : 1,
+      width: name === 'large' ? 1024 : 1,
+      channels: name === 'large' ? 2 : 1,
       splits: [{ name: 'test', samples, digest: '', classCounts: [samples] }],
       defaults: undefined,
       source: '',
@@ -130,6 +130,17 @@ describe('DatasetGateway', () => {
       expect(shape).toEqual([samples - 100, 1, 1, 1]);
       expect(sampleCalls.map(({ length }) => length)).toEqual([1_000, 1_000, 200]);
       expect(await gateway.count(selection)).toBe(samples - 100);
+    } finally {
+      gateway.close();
+    }
+  });
+
+  test('fetches no more large images with one call than an answer holds', async () => {
+    const gateway = new DatasetGateway(server.address);
+    try {
+      // Of 8 MiB each.
+      await gateway.samples({ dataset: 'large', split: '', indices: [0, 1, 2, 3, 4, 5, 6, 7, 8], first: 0, count: 0 });
+      expect(sampleCalls).toEqual([[0, 1, 2, 3], [4, 5, 6, 7], [8]]);
     } finally {
       gateway.close();
     }

@@ -65,6 +65,7 @@ export {
 export {
   childTrace,
   currentTrace,
+  currentTraceparent,
   formatTraceparent,
   parseTraceparent,
   type TraceContext,

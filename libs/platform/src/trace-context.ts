@@ -56,8 +56,14 @@ export function withTrace<Result>(context: TraceContext, work: () => Result): Re
 
 /** Headers by which whoever is called, or takes work from a queue, goes on with the trace of the running work. */
 export function traceHeaders(): Readonly<Record<string, string>> {
+  const traceparent = currentTraceparent();
+  return traceparent === undefined ? {} : { traceparent };
+}
+
+/** The trace of the running work as a W3C traceparent. */
+export function currentTraceparent(): string | undefined {
   const current = currentTrace();
-  return current === undefined ? {} : { traceparent: formatTraceparent(current) };
+  return current && formatTraceparent(current);
 }
 
 /** The trace of the running work: OpenTelemetry's active span where its SDK is loaded, else that of `withTrace`. */
