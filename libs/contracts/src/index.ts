@@ -258,6 +258,7 @@ export {
   parameterTypeFromJSON,
   parameterTypeToJSON,
 } from './gen/percept/v1/parameter.js';
+export { Precision } from './gen/percept/v1/precision.js';
 export {
   DataType,
   dataTypeFromJSON,

@@ -12,6 +12,7 @@ import {
   type Violation,
 } from '@percept/attacks';
 import { AttackLoss, AttackOptions, KeepRule, Projection, StartLaw, StepRule, StopRule } from '@percept/contracts';
+import { precisionMessage, precisionsByNumber } from './precision.js';
 
 const losses: Record<number, LossName> = {
   [AttackLoss.CROSS_ENTROPY]: 'cross-entropy',
@@ -90,6 +91,7 @@ export function askedAttack(message: AttackOptions | undefined, fromNoise: boole
     keep: choose('keep', keeps, message.keep),
     projection: choose('projection', projections, message.projection),
     stepRule: choose('step_rule', stepRules, message.stepRule),
+    precision: choose('precision', precisionsByNumber, message.precision),
     snapshotsEvery: message.snapshotsEvery,
     seed: message.seed,
     successMargin: message.successMargin,
@@ -176,6 +178,7 @@ function describeSearch(method: SearchMethod, options: SearchOptions): AttackOpt
     targetClasses: only('targetClasses', options.targetClasses),
     momentum: only('momentum', options.momentum),
     rho: only('rho', options.rho),
+    precision: precisionMessage(options.precision),
   });
 }
 
@@ -205,5 +208,6 @@ export function describeOptions(method: string, options: PgdOptions): AttackOpti
     targetClasses: undefined,
     momentum: undefined,
     rho: undefined,
+    precision: precisionMessage(options.precision),
   };
 }

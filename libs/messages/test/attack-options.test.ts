@@ -17,10 +17,14 @@ describe('askedOptions', () => {
   });
 
   it('names an unknown method and an unknown enum value at once', () => {
-    const asked = askedOptions(AttackOptions.fromPartial({ method: 'magic', loss: 99 as never }), false);
+    const asked = askedOptions(
+      AttackOptions.fromPartial({ method: 'magic', loss: 99 as never, precision: 3 as never }),
+      false,
+    );
     expect(asked.kind === 'violations' && asked.violations.map(({ field }) => field)).toEqual([
       'options.method',
       'options.loss',
+      'options.precision',
     ]);
   });
 
@@ -50,6 +54,7 @@ describe('askedOptions', () => {
       projection: 2,
       stepRule: 2,
       seed: 5,
+      precision: 2,
     });
     const asked = askedOptions(message, false);
     const options = resolvePgdOptions(asked.kind === 'options' ? asked.options : {});
@@ -61,10 +66,13 @@ describe('askedAttack', () => {
   it.each(['apgd-ce', 'apgd-dlr', 'apgd-t', 'fab', 'square', 'autoattack'] as const)(
     'takes %s, and comes back unchanged from the description of what was used',
     (method) => {
-      const asked = askedAttack(AttackOptions.fromPartial({ method, epsilon: 0.2, restarts: 2, stop: 2 }), false);
+      const asked = askedAttack(
+        AttackOptions.fromPartial({ method, epsilon: 0.2, restarts: 2, stop: 2, precision: 2 }),
+        false,
+      );
       if (asked.kind !== 'plan') throw new Error(JSON.stringify(asked));
       const described = describeAttack(method, resolveAttackPlan(asked.plan));
-      expect(described).toMatchObject({ method, epsilon: 0.2, restarts: 2, stop: 2 });
+      expect(described).toMatchObject({ method, epsilon: 0.2, restarts: 2, stop: 2, precision: 2 });
       const again = askedAttack(described, false);
       if (again.kind !== 'plan') throw new Error(JSON.stringify(again));
       expect(describeAttack(method, resolveAttackPlan(again.plan))).toEqual(described);

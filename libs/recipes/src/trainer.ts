@@ -1,5 +1,5 @@
 import { type Classifier, type ModelSpec, PreActResNet } from '@percept/models';
-import { type HostTensor, sgdMomentumStep, softmaxCrossEntropy } from '@percept/tensor';
+import { type HostTensor, type Precision, sgdMomentumStep, softmaxCrossEntropy } from '@percept/tensor';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch, BatchSource } from './batch-source.js';
 import { clippingFactor } from './clip-gradients.js';
@@ -17,6 +17,8 @@ export interface TrainingConfig {
   readonly spec: ModelSpec;
   readonly epochs: number;
   readonly seed: number;
+  /** Of the passes that train, inner attacks included; the weights, their updates and what early stopping measures are float32. */
+  readonly precision: Precision;
   readonly batches: BatchSource;
   readonly teacher?: Classifier;
 }
@@ -204,10 +206,10 @@ export class Trainer {
   }
 
   #stepOf(batch: Batch, checkpoint: () => Promise<void>): TrainingStep {
-    const { spec, parameters, seed, teacher } = this.#config;
+    const { spec, parameters, seed, precision, teacher } = this.#config;
     const count = batch.labels.length;
     return {
-      model: this.model,
+      model: this.model.withPrecision(precision),
       images: tf.tensor4d(batch.images, [count, spec.height, spec.widthPixels, spec.channels]),
       targets: tf.tidy(
         () => tf.cast(tf.oneHot(tf.tensor1d(batch.labels, 'int32'), spec.classes), 'float32') as tf.Tensor2D,

@@ -39,6 +39,7 @@ const config = (recipe: Recipe): TrainingConfig => ({
   spec,
   epochs: 2,
   seed: 1,
+  precision: 'float32',
   batches,
   ...(recipe.needsTeacher ? { teacher: Trainer.begin(config(findRecipe('teacher') as Recipe)).model } : {}),
 });
@@ -78,6 +79,48 @@ describe.each(recipes.map((recipe) => [recipe.name, recipe] as const))('the reci
       expect(validateParameters(recipe.parameters, preset.parameters)).toEqual([]);
       expect(Object.keys(preset.parameters).sort()).toEqual(recipe.parameters.map(({ name }) => name).sort());
     }
+  });
+});
+
+describe('training in bfloat16', () => {
+  const trained = async (
+    name: string,
+    precision: 'float32' | 'bfloat16',
+  ): Promise<{ trainer: Trainer; losses: number[] }> => {
+    const trainer = Trainer.begin({ ...config(findRecipe(name) as Recipe), epochs: 8, precision });
+    const losses: number[] = [];
+    for await (const { loss } of trainer.run(() => undefined)) losses.push(loss);
+    return { trainer, losses };
+  };
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  it.each(['standard', 'pgd', 'gradient-penalty'])(
+    '%s lowers the loss and stays near float32 without equalling it',
+    async (name) => {
+      const [fine, coarse] = [await trained(name, 'float32'), await trained(name, 'bfloat16')];
+      expect(coarse.losses).not.toEqual(fine.losses);
+      expect(mean(coarse.losses.slice(-3))).toBeLessThan(mean(coarse.losses.slice(0, 3)));
+      expect(Math.abs(mean(coarse.losses) - mean(fine.losses))).toBeLessThan(0.05 * mean(fine.losses));
+    },
+  );
+
+  it('updates and hands out float32 weights, which keep more than bfloat16 could', async () => {
+    const { trainer } = await trained('standard', 'bfloat16');
+    const { data } = weightsOf(trainer)['layer1.0.conv1.weight'] as HostTensor;
+    const bits = new Uint32Array(Float32Array.from(data).buffer);
+    expect(bits.some((word) => (word & 0xffff) !== 0)).toBe(true);
+    expect(trainer.model.precision).toBe('float32');
+  });
+
+  it('resumes to the bit from a checkpoint in the middle', async () => {
+    const asked = { ...config(findRecipe('pgd') as Recipe), precision: 'bfloat16' } as const;
+    const unbroken = Trainer.begin(asked);
+    await train(unbroken);
+    const interrupted = Trainer.begin(asked);
+    await train(interrupted, 4);
+    const resumed = Trainer.resume(asked, interrupted.checkpoint());
+    await train(resumed);
+    expect(weightsOf(resumed)).toEqual(weightsOf(unbroken));
   });
 });
 

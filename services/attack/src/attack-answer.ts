@@ -74,6 +74,7 @@ function outcomes({ goal, resolved: { sampleIds, labels } }: PreparedAttack, res
     keptStep: at(result.keptStep, i),
     keptAttack: result.keptAttack[i] as string,
     queriesUsed: at(result.queries, i),
+    unconfirmedSuccesses: at(result.unconfirmedSuccesses, i),
   }));
 }
 
@@ -88,6 +89,7 @@ export function summarise(result: DomainResult, images: number): AttackSummary {
     successesAt8Bits: result.successAt8Bits === undefined ? 0 : count(result.successAt8Bits, (value) => value === 1),
     medianDistance: median(distances),
     imagesWithZeroGradient: count(result.zeroGradientSteps, (value) => value > 0),
+    unconfirmedSuccesses: result.unconfirmedSuccesses.reduce((sum, passes) => sum + passes, 0),
   };
 }
 

@@ -282,5 +282,6 @@ function joinSummaries(results: readonly AttackResult[]): AttackSummary {
     successesAt8Bits: sum((summary) => summary.successesAt8Bits),
     medianDistance: distances.length === 0 ? undefined : distances[distances.length >> 1],
     imagesWithZeroGradient: sum((summary) => summary.imagesWithZeroGradient),
+    unconfirmedSuccesses: sum((summary) => summary.unconfirmedSuccesses),
   };
 }

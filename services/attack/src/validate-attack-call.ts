@@ -64,6 +64,8 @@ export async function prepareAttack(
         'options.method',
         `${method} needs gradients, which a model behind an endpoint does not give: ${blackBoxMethods.join(', ')} needs none`,
       );
+    if (described.kind === 'plan' && (described.plan.options.precision ?? 'float32') !== 'float32')
+      violations.add('options.precision', 'an endpoint computes in a precision of its own');
     if (asked.images?.source?.$case === 'noise')
       violations.add('images.noise', "needs a registered model's normalisation, which an endpoint does not tell");
   }

@@ -9,7 +9,7 @@ import {
   type TrainingResult,
 } from '@percept/contracts';
 import { type JobContext, JobFailedError, JobRetryError } from '@percept/jobs';
-import { modelWeightsOf } from '@percept/messages';
+import { modelWeightsOf, precisionMessage } from '@percept/messages';
 import { decodeJobCheckpoint, encodeJobCheckpoint, type JobCheckpoint } from './job-checkpoint.js';
 import { LatestCheckpoint } from './latest-checkpoint.js';
 import { weightsKey } from './model-registry.js';
@@ -113,6 +113,7 @@ async function runTask(
     epochs: plan.epochs,
     batchSize: plan.batchSize,
     seed: plan.seed,
+    precision: plan.precision,
     dataset: { address: datasetAddress, security, name: plan.dataset.name },
     trainSamples: plan.trainSamples,
     testSamples: plan.testSamples,
@@ -215,6 +216,7 @@ function provenance(
     epochs,
     batchSize: plan.batchSize,
     seed: plan.seed,
+    precision: precisionMessage(plan.precision),
     teacherId: teacher?.id ?? '',
     engine: {
       name: engine.name,

@@ -33,6 +33,7 @@ export async function train(task: TrainingTask, context: TaskContext): Promise<T
     spec: task.spec,
     epochs: task.epochs,
     seed: task.seed,
+    precision: task.precision,
     batches,
     ...(teacher ? { teacher } : {}),
   };

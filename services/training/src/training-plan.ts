@@ -1,6 +1,7 @@
 import type { DatasetDescription, Model } from '@percept/contracts';
 import type { ModelSpec } from '@percept/models';
 import { findRecipe, type ParameterValues, type Preset, type PresetName, type Recipe } from '@percept/recipes';
+import type { Precision } from '@percept/tensor';
 
 /** Everything that decides one training, checked and with defaults filled in. */
 export interface TrainingPlan {
@@ -13,6 +14,8 @@ export interface TrainingPlan {
   readonly epochs: number;
   readonly batchSize: number;
   readonly seed: number;
+  /** Of the passes that train. */
+  readonly precision: Precision;
   /** Samples of the `train` split that are used, the first ones. */
   readonly trainSamples: number;
   /** Samples of the `test` split that accuracy is measured on, the first ones; 0 for none. */

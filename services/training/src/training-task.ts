@@ -1,6 +1,7 @@
 import type { ClientSecurity } from '@percept/contracts';
 import type { ModelSpec, ModelWeights } from '@percept/models';
 import type { ParameterValues } from '@percept/recipes';
+import type { Precision } from '@percept/tensor';
 
 /** A training as plain data, as it travels to a compute worker. */
 export interface TrainingTask {
@@ -10,6 +11,7 @@ export interface TrainingTask {
   readonly epochs: number;
   readonly batchSize: number;
   readonly seed: number;
+  readonly precision: Precision;
   readonly dataset: { readonly address: string; readonly security?: ClientSecurity; readonly name: string };
   /** The first so many samples of `train`. */
   readonly trainSamples: number;

@@ -3,9 +3,11 @@ import {
   type DatasetDescription,
   type Model,
   PerceptRpcError,
+  Precision,
   type TrainingSpec,
 } from '@percept/contracts';
 import type { DatasetGateway } from '@percept/gateways';
+import { precisionMessage, precisionsByNumber } from '@percept/messages';
 import { type ModelSpec, validateModelSpec } from '@percept/models';
 import { Violations } from '@percept/platform';
 import { findRecipe, type PresetName, presetNames, type Recipe, recipes, validateParameters } from '@percept/recipes';
@@ -72,6 +74,7 @@ export async function validateTraining(
     epochs: spec.epochs ?? settings.epochs,
     batchSize: spec.batchSize ?? settings.batchSize,
     seed: spec.seed,
+    precision: precisionsByNumber[spec.precision] ?? 'float32',
     trainSamples: split('train', spec.trainLimit),
     testSamples: split('test', spec.testLimit),
     name,
@@ -96,6 +99,7 @@ export function completeSpec(plan: TrainingPlan): TrainingSpec {
     registerAs: plan.name,
     teacher: plan.teacher && { reference: { $case: 'registered', value: plan.teacher.id } },
     testLimit: plan.testSamples,
+    precision: precisionMessage(plan.precision),
   };
 }
 
@@ -129,6 +133,11 @@ function checkNumbers(violations: Violations, spec: TrainingSpec): void {
   for (const [stage, count] of spec.blocks.entries()) violations.integer(count, `spec.blocks[${stage}]`, 1, 32);
   if (spec.epochs !== undefined) violations.integer(spec.epochs, 'spec.epochs', 1, 10_000);
   if (spec.batchSize !== undefined) violations.integer(spec.batchSize, 'spec.batch_size', 1, 4_096);
+  violations.check(
+    spec.precision === Precision.UNSPECIFIED || precisionsByNumber[spec.precision] !== undefined,
+    'spec.precision',
+    `unknown value ${spec.precision}`,
+  );
   if (spec.trainLimit !== undefined) violations.check(spec.trainLimit > 0, 'spec.train_limit', 'must be at least 1');
 }
 

@@ -39,6 +39,7 @@ function task(recipe: string, parameters: Record<string, number>): TrainingTask 
     epochs: 2,
     batchSize: 8,
     seed: 5,
+    precision: 'float32',
     dataset: { address: server.address, name: 'blobs' },
     trainSamples: 20,
     testSamples: 12,

@@ -1,4 +1,4 @@
-import { isSha256Hex, type JobEvent, type TrainingResult } from '@percept/contracts';
+import { isSha256Hex, type JobEvent, Precision, type TrainingResult } from '@percept/contracts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   finished,
@@ -74,11 +74,25 @@ describe('a training job', () => {
           epochs: 2,
           batchSize: 8,
           seed: 3,
+          precision: Precision.FLOAT32,
         },
       });
       const accuracy = result.value.metrics['test_accuracy'] as number;
       expect(accuracy * 10).toBeCloseTo(Math.round(accuracy * 10), 9);
       expect(job.result?.artifacts[0]).toMatchObject({ sha256: model?.digest, sizeBytes: model?.sizeBytes });
+    } finally {
+      await started.close();
+    }
+  });
+
+  test('trains in bfloat16 where asked to, and says so of the model', async () => {
+    const started = await startedTraining(here, syntheticDataset());
+    try {
+      const inFloat32 = await trained(started);
+      const coarse = await trained(started, smallSpec({ precision: Precision.BFLOAT16, registerAs: 'coarse' }));
+      expect(coarse.digest).not.toBe(inFloat32.digest);
+      const { model } = await started.models.get({ model: 'coarse' });
+      expect(model?.training?.precision).toBe(Precision.BFLOAT16);
     } finally {
       await started.close();
     }

@@ -79,6 +79,7 @@ describe('Training.Submit', () => {
       'spec.teacher',
       /must be a registered model/,
     ],
+    ['an unknown precision', { precision: 3 as never }, 'spec.precision', /unknown value 3/],
     ['a name like an id', { registerAs: 'abcdefabcdefabcd-abcdefab' }, 'spec.register_as', /form of a model id/],
     [
       'a name without room for its teacher',

@@ -56,8 +56,8 @@ async function main(args: readonly string[]): Promise<void> {
     throw new BenchUsageError(`${problem}; known are ${known.join(', ')}`);
   }
   const cpu = os.cpus()[0]?.model.trim() ?? 'unknown';
-  const { width, batch, threads, rounds } = options;
-  console.log(`${cpu}, ${threads} threads, float32`);
+  const { width, batch, threads, rounds, precision } = options;
+  console.log(`${cpu}, ${threads} threads, ${precision}`);
   if (options.names.some((name) => name in stepBenchmarks)) {
     console.log(`steps: PreActResNet18 of width ${width}, batch ${batch}, ${rounds} rounds`);
   }

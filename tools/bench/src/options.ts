@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type Precision, precisions } from '@percept/tensor';
 
 const peerNames = ['torch', 'torchattacks', 'pyautoattack', 'foolbox', 'none'] as const;
 
@@ -17,6 +18,8 @@ export interface BenchOptions {
   /** Channels of the first stage of PreActResNet18. */
   readonly width: number;
   readonly batch: number;
+  /** Of our steps' passes; attacks and services are timed in float32. */
+  readonly precision: Precision;
   readonly threads: number;
   /** Timed rounds; each runs ours and every setting of the peer once. */
   readonly rounds: number;
@@ -37,7 +40,7 @@ export class BenchUsageError extends Error {
   override name = 'BenchUsageError';
 }
 
-export const usage: string = `usage: npm run bench -- NAME... [--peer NAME] [--json FILE] [--width N] [--batch N] [--threads N] [--rounds N] [--engine NAME] [--python FILE]
+export const usage: string = `usage: npm run bench -- NAME... [--peer NAME] [--json FILE] [--width N] [--batch N] [--precision float32|bfloat16] [--threads N] [--rounds N] [--engine NAME] [--python FILE]
   attacks: [--data-folder DIR] [--models NAME,...] [--images N] [--epsilon E] [--steps N]; peers: ${peerNames.join(', ')}`;
 
 function positive(name: string, text: string): number {
@@ -66,6 +69,9 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (engine !== undefined && engine !== 'native' && engine !== 'tensorflow' && engine !== 'cpu') {
     throw new BenchUsageError(`--engine must be native, tensorflow or cpu, got ${engine}`);
   }
+  const precision = precisions.find((name) => name === values.precision);
+  if (precision === undefined)
+    throw new BenchUsageError(`--precision must be one of ${precisions.join(', ')}, got ${values.precision}`);
   return {
     names: positionals,
     peer,
@@ -74,6 +80,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     ...(engine === undefined ? {} : { engine }),
     width: positive('width', values.width),
     batch: positive('batch', values.batch),
+    precision,
     threads: positive('threads', values.threads),
     rounds: positive('rounds', values.rounds),
     dataFolder: values['data-folder'],
@@ -96,6 +103,7 @@ function parse(args: readonly string[]) {
         engine: { type: 'string' },
         width: { type: 'string', default: '64' },
         batch: { type: 'string', default: '64' },
+        precision: { type: 'string', default: 'float32' },
         threads: { type: 'string', default: '2' },
         rounds: { type: 'string', default: '7' },
         'data-folder': { type: 'string', default: '.percept/quickstart' },

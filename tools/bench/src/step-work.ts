@@ -31,8 +31,8 @@ export class StepWork {
   readonly #parameters: readonly tf.Variable[];
   #iterate: tf.Tensor4D;
 
-  constructor({ width, batch }: BenchOptions) {
-    this.#model = PreActResNet.initialise(specOf(width), 0);
+  constructor({ width, batch, precision }: BenchOptions) {
+    this.#model = PreActResNet.initialise(specOf(width), 0).withPrecision(precision);
     this.#images = tf.randomUniform([batch, 32, 32, 3], 0, 1, 'float32', 7);
     const labels = Int32Array.from({ length: batch }, (_, i) => i % 10);
     this.#targets = tf.tidy(() => tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), 10), 'float32')) as tf.Tensor2D;

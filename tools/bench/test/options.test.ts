@@ -10,6 +10,7 @@ describe('the options of the benchmarks', () => {
       width: 64,
       batch: 64,
       threads: 2,
+      precision: 'float32',
     });
   });
 
@@ -59,6 +60,7 @@ describe('the options of the benchmarks', () => {
     ['no steps', ['--steps', '0']],
     ['no images', ['--images', '0']],
     ['an unknown engine', ['--engine', 'gpu']],
+    ['an unknown precision', ['--precision', 'float16']],
     ['an unknown option', ['--speed', '9']],
   ])('refuse %s', (_name, args) => {
     expect(() => parseBenchOptions(args)).toThrow(BenchUsageError);

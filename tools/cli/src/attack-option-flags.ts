@@ -20,6 +20,7 @@ export function attackOptionFlags(path: string): FieldFlags {
     queries: '--queries',
     target_classes: '--target-classes',
     momentum: '--momentum',
+    precision: '--precision',
     seed: '--seed',
   };
   return Object.fromEntries(Object.entries(flags).map(([field, flag]) => [`${path}.${field}`, flag]));

@@ -8,6 +8,7 @@ import {
   ImageSource,
   LabelSource,
   type ModelReference,
+  Precision,
 } from '@percept/contracts';
 import { type Command, Option } from 'commander';
 import { attackOptionFlags } from '../attack-option-flags.js';
@@ -25,6 +26,7 @@ const choices: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   keep: { best: 1, last: 2 },
   projection: { exact: 1, sequential: 2 },
   stepRule: { 'box-aware': 1, plain: 2 },
+  precision: { float32: 1, bfloat16: 2 },
 };
 
 /** Which option sets a field of the request. */
@@ -92,6 +94,7 @@ function withAttackOptions(command: Command): Command {
     .option('--queries <n>', 'proposals of square', parseCount)
     .option('--target-classes <n>', 'how many classes apgd-t, fab and autoattack aim at', parseCount)
     .option('--momentum <share>', "apgd's weight of a step against the move before it", parseNumber)
+    .option('--precision <kind>', 'of the steps: float32, or bfloat16 with successes confirmed in float32')
     .option('--seed <n>', 'seed of the random starts', parseCount, 0)
     .option('--out <folder>', 'write the adversarial images there as PNG');
 }
@@ -270,8 +273,10 @@ async function report(options: { json: boolean; out?: string }, result: AttackRe
       ['sample', 'success', 'before', 'after', 'l_inf', 'l_2', 'steps', 'passes', 'file'],
       rows,
     );
-    const { summary, execution } = result;
-    return `${table}\n${summary?.successes} of ${summary?.images} reached the goal in ${execution?.wallSeconds.toFixed(2)} s on ${execution?.engine?.name}`;
+    const { summary, execution, options: used } = result;
+    const total = `${summary?.successes} of ${summary?.images} reached the goal in ${execution?.wallSeconds.toFixed(2)} s on ${execution?.engine?.name}`;
+    if (used?.precision !== Precision.BFLOAT16) return `${table}\n${total}`;
+    return `${table}\n${total}, in bfloat16; float32 did not confirm ${summary?.unconfirmedSuccesses} passes that did so in bfloat16`;
   });
 }
 

@@ -1,9 +1,11 @@
-import { TrainingSpec } from '@percept/contracts';
-import type { Command } from 'commander';
+import { Precision, TrainingSpec } from '@percept/contracts';
+import { type Command, Option } from 'commander';
 import { type FieldFlags, namingFlags, UsageError } from '../exit-code.js';
 import { followJob } from '../follow-job.js';
 import { parseCount, parseCounts, parseNumber, print, withClient, withClientOptions } from '../global-options.js';
 import { ProgressDisplay } from '../progress-display.js';
+
+const precisions = { float32: Precision.FLOAT32, bfloat16: Precision.BFLOAT16 } as const;
 
 /** Which option sets a field of the request. */
 const trainFlags: FieldFlags = {
@@ -18,6 +20,7 @@ const trainFlags: FieldFlags = {
   'spec.train_limit': '--limit',
   'spec.teacher': '--teacher',
   'spec.seed': '--seed',
+  'spec.precision': '--precision',
   'spec.parameters': '--parameter',
   request_id: '--request-id',
 };
@@ -36,6 +39,11 @@ export function addTrain(program: Command): void {
     .option('--limit <n>', 'use only the first so many training samples', parseCount)
     .option('--teacher <model>', 'teacher of a distillation')
     .option('--seed <n>', 'seed of everything random', parseCount, 0)
+    .addOption(
+      new Option('--precision <kind>', 'of the passes that train; weights and accuracies are float32 in either')
+        .choices(Object.keys(precisions))
+        .default('float32'),
+    )
     .option('--parameter <name=value...>', "a parameter that differs from the preset's")
     .option('--request-id <id>', 'the same id gives the same job', '')
     .option('--detach', 'do not wait for the end', false)
@@ -52,6 +60,7 @@ export function addTrain(program: Command): void {
         batchSize: options.batchSize,
         trainLimit: options.limit,
         seed: options.seed,
+        precision: precisions[options.precision as keyof typeof precisions],
         parameters,
         ...(options.teacher ? { teacher: { reference: { $case: 'registered', value: options.teacher } } } : {}),
       });

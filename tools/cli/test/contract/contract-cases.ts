@@ -265,6 +265,12 @@ export const refusedCalls: readonly RefusedCall[] = [
     call: targeted({ options: { method: 'autoattack', steps: undefined } }),
   },
   {
+    name: 'a precision that there is not',
+    code: 'INVALID_ARGUMENT',
+    fields: ['options.precision'],
+    call: targeted({ options: { precision: 3 as never } }),
+  },
+  {
     name: 'settings that mean nothing to the attack',
     code: 'INVALID_ARGUMENT',
     fields: ['options.queries'],
@@ -360,6 +366,12 @@ export const refusedCalls: readonly RefusedCall[] = [
       ),
   },
   { name: 'an unknown recipe', code: 'INVALID_ARGUMENT', fields: ['spec.recipe'], call: train({ recipe: 'alchemy' }) },
+  {
+    name: 'a precision of training that there is not',
+    code: 'INVALID_ARGUMENT',
+    fields: ['spec.precision'],
+    call: train({ precision: 3 as never }),
+  },
   { name: 'an unknown preset', code: 'INVALID_ARGUMENT', fields: ['spec.preset'], call: train({ preset: 'luxury' }) },
   {
     name: 'a parameter out of range and an unknown one',

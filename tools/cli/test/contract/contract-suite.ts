@@ -16,6 +16,7 @@ import {
   LabelSource,
   type ModelReference,
   PerceptRpcError,
+  Precision,
   RecognizabilitySpec,
   type RemoteModel,
   ReportSpec,
@@ -128,6 +129,50 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
       };
       expect(await attack()).toEqual(await attack());
     });
+
+    it.each(['pgd', 'apgd-ce', 'fab'])(
+      'attack in bfloat16 by %s, reporting it and only what float32 confirms',
+      async (method) => {
+        const { result } = await client.attack.untargeted({
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: {
+            source: {
+              $case: 'samples',
+              value: { dataset: 'mnist-5k', split: 'test', indices: [], first: 0, count: 4 },
+            },
+          },
+          labelsFrom: 1,
+          options: AttackOptions.fromPartial({ method, epsilon: 0.3, steps: 4, precision: Precision.BFLOAT16 }),
+          omitImages: false,
+          includeOriginals: false,
+        });
+        expect(result?.options?.precision).toBe(Precision.BFLOAT16);
+        const outcomes = result?.outcomes ?? [];
+        const unconfirmed = outcomes.reduce((sum, one) => sum + one.unconfirmedSuccesses, 0);
+        expect(result?.summary?.unconfirmedSuccesses).toBe(unconfirmed);
+        const inFloat32 = await client.attack.untargeted({
+          model: { reference: { $case: 'registered', value: suiteModel } },
+          images: {
+            source: {
+              $case: 'inline',
+              value: {
+                images: { source: { $case: 'tensor', value: result?.images as NonNullable<typeof result.images> } },
+                labels: outcomes.map(({ goalClass }) => goalClass),
+                sampleIds: [],
+              },
+            },
+          },
+          labelsFrom: 1,
+          options: AttackOptions.fromPartial({ epsilon: 0, steps: 1 }),
+          omitImages: true,
+          includeOriginals: false,
+        });
+        for (const [i, { predictionBefore, confidenceBefore }] of (inFloat32.result?.outcomes ?? []).entries()) {
+          expect(outcomes[i]?.success).toBe(predictionBefore !== outcomes[i]?.goalClass);
+          expect(outcomes[i]).toMatchObject({ predictionAfter: predictionBefore, confidenceAfter: confidenceBefore });
+        }
+      },
+    );
 
     it.each(['apgd-ce', 'apgd-dlr', 'apgd-t', 'fab', 'square', 'autoattack'])(
       'answer an untargeted attack by %s, naming what broke each image',

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Execution } from "./execution.js";
+import { Precision, precisionFromJSON, precisionToJSON } from "./precision.js";
 import { Tensor } from "./tensor.js";
 
 export const protobufPackage = "percept.v1";
@@ -395,7 +396,11 @@ export interface AttackOptions {
     | number
     | undefined;
   /** APGD halves its step where no more than this share of the last steps improved, in (0, 1]. Absent: 0.75. */
-  rho?: number | undefined;
+  rho?:
+    | number
+    | undefined;
+  /** Of the attack's steps. What succeeds in BFLOAT16 counts only once a float32 pass confirms it, and all that is reported is float32's; a registered model only. */
+  precision: Precision;
 }
 
 /** Distances between an image and its adversarial form, in pixel units of [0, 1]. */
@@ -460,6 +465,8 @@ export interface ImageOutcome {
   keptAttack: string;
   /** Passes through the model while attacking the image, with a gradient or without. */
   queriesUsed: number;
+  /** Passes that reached the goal in BFLOAT16 and not in float32, and so did not count; 0 in FLOAT32. */
+  unconfirmedSuccesses: number;
 }
 
 /** The iterates after a number of steps. */
@@ -486,6 +493,8 @@ export interface AttackSummary {
     | undefined;
   /** Images with at least one step of zero gradient. */
   imagesWithZeroGradient: number;
+  /** Passes that reached the goal in BFLOAT16 and not in float32, over all images. */
+  unconfirmedSuccesses: number;
 }
 
 /** The answer of an attack. */
@@ -535,6 +544,7 @@ function createBaseAttackOptions(): AttackOptions {
     targetClasses: undefined,
     momentum: undefined,
     rho: undefined,
+    precision: 0,
   };
 }
 
@@ -601,6 +611,9 @@ export const AttackOptions: MessageFns<AttackOptions> = {
     }
     if (message.rho !== undefined) {
       writer.uint32(161).double(message.rho);
+    }
+    if (message.precision !== 0) {
+      writer.uint32(168).int32(message.precision);
     }
     return writer;
   },
@@ -778,6 +791,14 @@ export const AttackOptions: MessageFns<AttackOptions> = {
             message.rho = reader.double();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.precision = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -835,6 +856,7 @@ export const AttackOptions: MessageFns<AttackOptions> = {
         : undefined,
       momentum: isSet(object.momentum) ? globalThis.Number(object.momentum) : undefined,
       rho: isSet(object.rho) ? globalThis.Number(object.rho) : undefined,
+      precision: isSet(object.precision) ? precisionFromJSON(object.precision) : 0,
     };
   },
 
@@ -899,6 +921,9 @@ export const AttackOptions: MessageFns<AttackOptions> = {
     if (message.rho !== undefined) {
       obj.rho = floatToJson(message.rho);
     }
+    if (message.precision !== 0) {
+      obj.precision = precisionToJSON(message.precision);
+    }
     return obj;
   },
 
@@ -939,6 +964,7 @@ export const AttackOptions: MessageFns<AttackOptions> = {
     message.targetClasses = object.targetClasses ?? undefined;
     message.momentum = object.momentum ?? undefined;
     message.rho = object.rho ?? undefined;
+    message.precision = object.precision ?? 0;
     return message;
   },
 };
@@ -1087,6 +1113,7 @@ function createBaseImageOutcome(): ImageOutcome {
     keptStep: 0,
     keptAttack: "",
     queriesUsed: 0,
+    unconfirmedSuccesses: 0,
   };
 }
 
@@ -1154,6 +1181,9 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
     }
     if (message.queriesUsed !== 0) {
       writer.uint32(168).uint32(message.queriesUsed);
+    }
+    if (message.unconfirmedSuccesses !== 0) {
+      writer.uint32(176).uint32(message.unconfirmedSuccesses);
     }
     return writer;
   },
@@ -1339,6 +1369,14 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
             message.queriesUsed = reader.uint32();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.unconfirmedSuccesses = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1446,6 +1484,11 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
         : isSet(object.queries_used)
         ? globalThis.Number(object.queries_used)
         : 0,
+      unconfirmedSuccesses: isSet(object.unconfirmedSuccesses)
+        ? globalThis.Number(object.unconfirmedSuccesses)
+        : isSet(object.unconfirmed_successes)
+        ? globalThis.Number(object.unconfirmed_successes)
+        : 0,
     };
   },
 
@@ -1514,6 +1557,9 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
     if (message.queriesUsed !== 0) {
       obj.queriesUsed = Math.round(message.queriesUsed);
     }
+    if (message.unconfirmedSuccesses !== 0) {
+      obj.unconfirmedSuccesses = Math.round(message.unconfirmedSuccesses);
+    }
     return obj;
   },
 
@@ -1545,6 +1591,7 @@ export const ImageOutcome: MessageFns<ImageOutcome> = {
     message.keptStep = object.keptStep ?? 0;
     message.keptAttack = object.keptAttack ?? "";
     message.queriesUsed = object.queriesUsed ?? 0;
+    message.unconfirmedSuccesses = object.unconfirmedSuccesses ?? 0;
     return message;
   },
 };
@@ -1644,6 +1691,7 @@ function createBaseAttackSummary(): AttackSummary {
     successesAt8Bits: 0,
     medianDistance: undefined,
     imagesWithZeroGradient: 0,
+    unconfirmedSuccesses: 0,
   };
 }
 
@@ -1666,6 +1714,9 @@ export const AttackSummary: MessageFns<AttackSummary> = {
     }
     if (message.imagesWithZeroGradient !== 0) {
       writer.uint32(48).uint32(message.imagesWithZeroGradient);
+    }
+    if (message.unconfirmedSuccesses !== 0) {
+      writer.uint32(56).uint32(message.unconfirmedSuccesses);
     }
     return writer;
   },
@@ -1731,6 +1782,14 @@ export const AttackSummary: MessageFns<AttackSummary> = {
             message.imagesWithZeroGradient = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.unconfirmedSuccesses = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1767,6 +1826,11 @@ export const AttackSummary: MessageFns<AttackSummary> = {
         : isSet(object.images_with_zero_gradient)
         ? globalThis.Number(object.images_with_zero_gradient)
         : 0,
+      unconfirmedSuccesses: isSet(object.unconfirmedSuccesses)
+        ? globalThis.Number(object.unconfirmedSuccesses)
+        : isSet(object.unconfirmed_successes)
+        ? globalThis.Number(object.unconfirmed_successes)
+        : 0,
     };
   },
 
@@ -1790,6 +1854,9 @@ export const AttackSummary: MessageFns<AttackSummary> = {
     if (message.imagesWithZeroGradient !== 0) {
       obj.imagesWithZeroGradient = Math.round(message.imagesWithZeroGradient);
     }
+    if (message.unconfirmedSuccesses !== 0) {
+      obj.unconfirmedSuccesses = Math.round(message.unconfirmedSuccesses);
+    }
     return obj;
   },
 
@@ -1804,6 +1871,7 @@ export const AttackSummary: MessageFns<AttackSummary> = {
     message.successesAt8Bits = object.successesAt8Bits ?? 0;
     message.medianDistance = object.medianDistance ?? undefined;
     message.imagesWithZeroGradient = object.imagesWithZeroGradient ?? 0;
+    message.unconfirmedSuccesses = object.unconfirmedSuccesses ?? 0;
     return message;
   },
 };

@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../google/protobuf/timestamp.js";
 import { EngineInfo } from "./execution.js";
+import { Precision, precisionFromJSON, precisionToJSON } from "./precision.js";
 
 export const protobufPackage = "percept.v1";
 
@@ -128,7 +129,11 @@ export interface TrainingProvenance {
   /** Registry id of the teacher; empty where the recipe has none. */
   teacherId: string;
   /** The engine that trained it. */
-  engine?: EngineInfo | undefined;
+  engine?:
+    | EngineInfo
+    | undefined;
+  /** Of the passes that trained it; the weights are float32. Unspecified in models from before there was a choice: FLOAT32. */
+  precision: Precision;
 }
 
 export interface TrainingProvenance_ParametersEntry {
@@ -1045,6 +1050,7 @@ function createBaseTrainingProvenance(): TrainingProvenance {
     seed: 0,
     teacherId: "",
     engine: undefined,
+    precision: 0,
   };
 }
 
@@ -1085,6 +1091,9 @@ export const TrainingProvenance: MessageFns<TrainingProvenance> = {
     }
     if (message.engine !== undefined) {
       EngineInfo.encode(message.engine, writer.uint32(98).fork()).join();
+    }
+    if (message.precision !== 0) {
+      writer.uint32(104).int32(message.precision);
     }
     return writer;
   },
@@ -1201,6 +1210,14 @@ export const TrainingProvenance: MessageFns<TrainingProvenance> = {
             message.engine = EngineInfo.decode(reader, reader.uint32());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.precision = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1260,6 +1277,7 @@ export const TrainingProvenance: MessageFns<TrainingProvenance> = {
         ? globalThis.String(object.teacher_id)
         : "",
       engine: isSet(object.engine) ? EngineInfo.fromJSON(object.engine) : undefined,
+      precision: isSet(object.precision) ? precisionFromJSON(object.precision) : 0,
     };
   },
 
@@ -1307,6 +1325,9 @@ export const TrainingProvenance: MessageFns<TrainingProvenance> = {
     if (message.engine !== undefined) {
       obj.engine = EngineInfo.toJSON(message.engine);
     }
+    if (message.precision !== 0) {
+      obj.precision = precisionToJSON(message.precision);
+    }
     return obj;
   },
 
@@ -1337,6 +1358,7 @@ export const TrainingProvenance: MessageFns<TrainingProvenance> = {
     message.engine = (object.engine !== undefined && object.engine !== null)
       ? EngineInfo.fromPartial(object.engine)
       : undefined;
+    message.precision = object.precision ?? 0;
     return message;
   },
 };

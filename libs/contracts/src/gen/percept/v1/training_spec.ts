@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { ModelReference } from "./model.js";
+import { Precision, precisionFromJSON, precisionToJSON } from "./precision.js";
 
 export const protobufPackage = "percept.v1";
 
@@ -49,7 +50,11 @@ export interface TrainingSpec {
     | ModelReference
     | undefined;
   /** Measure accuracy on the first so many samples of the `test` split after each epoch. Absent: all; 0: none. */
-  testLimit?: number | undefined;
+  testLimit?:
+    | number
+    | undefined;
+  /** Of the passes that train, inner attacks included. The weights that are updated and stored, the updates and all accuracies are float32 in either. */
+  precision: Precision;
 }
 
 export interface TrainingSpec_ParametersEntry {
@@ -72,6 +77,7 @@ function createBaseTrainingSpec(): TrainingSpec {
     registerAs: "",
     teacher: undefined,
     testLimit: undefined,
+    precision: 0,
   };
 }
 
@@ -119,6 +125,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     }
     if (message.testLimit !== undefined) {
       writer.uint32(104).uint32(message.testLimit);
+    }
+    if (message.precision !== 0) {
+      writer.uint32(112).int32(message.precision);
     }
     return writer;
   },
@@ -253,6 +262,14 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
             message.testLimit = reader.uint32();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.precision = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -309,6 +326,7 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
         : isSet(object.test_limit)
         ? globalThis.Number(object.test_limit)
         : undefined,
+      precision: isSet(object.precision) ? precisionFromJSON(object.precision) : 0,
     };
   },
 
@@ -359,6 +377,9 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
     if (message.testLimit !== undefined) {
       obj.testLimit = Math.round(message.testLimit);
     }
+    if (message.precision !== 0) {
+      obj.precision = precisionToJSON(message.precision);
+    }
     return obj;
   },
 
@@ -390,6 +411,7 @@ export const TrainingSpec: MessageFns<TrainingSpec> = {
       ? ModelReference.fromPartial(object.teacher)
       : undefined;
     message.testLimit = object.testLimit ?? undefined;
+    message.precision = object.precision ?? 0;
     return message;
   },
 };
