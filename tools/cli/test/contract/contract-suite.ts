@@ -23,6 +23,7 @@ import {
   SmoothnessSpec,
   type StatusName,
   StopRule,
+  type Tensor,
   TrainingSpec,
 } from '@percept/contracts';
 import type { Endpoints } from '@percept/gateways';
@@ -156,7 +157,7 @@ export function contractSuite(form: string, start: () => Promise<ServicesUnderTe
             source: {
               $case: 'inline',
               value: {
-                images: { source: { $case: 'tensor', value: result?.images as NonNullable<typeof result.images> } },
+                images: { source: { $case: 'tensor', value: result?.images as Tensor } },
                 labels: outcomes.map(({ goalClass }) => goalClass),
                 sampleIds: [],
               },
