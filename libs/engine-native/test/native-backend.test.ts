@@ -184,7 +184,8 @@ describe('the addon', () => {
       'too few statistics',
       () => addon.batchNormInference(floats(8), floats(2), floats(2), floats(1), floats(2), 1e-5, false, floats(8)),
     ],
-    ['a block of impossible sizes', () => addon.blockInference(Int32Array.of(1, 0, 4, 8, 8, 1), 1e-5)],
+    ['a block of impossible sizes', () => addon.blockInference(Int32Array.of(1, 0, 4, 8, 8, 1, 0), 1e-5)],
+    ['a block of an unknown precision', () => addon.blockInference(Int32Array.of(1, 4, 4, 8, 8, 1, 2), 1e-5)],
   ];
 
   test.each(calls)('refuses %s', (_name, call) => {
