@@ -64,7 +64,7 @@ export async function scaling(options: BenchOptions): Promise<BenchReport> {
         values[`speedup_${workers}`] = speedup;
         values[`bare_speedup_${workers}`] = bareSpeedup;
         lines.push(
-          `${workers} workers: ${median.toFixed(2)} s [${min.toFixed(2)}, ${max.toFixed(2)}] for ${images} images x ${steps} steps, ${speedup.toFixed(2)} x one worker (bare threads: ${bareSpeedup.toFixed(2)} x)`,
+          `${workers} workers: ${median.toFixed(2)} s [${min.toFixed(2)}, ${max.toFixed(2)}] for ${images} images x ${steps} steps, ${speedup.toFixed(2)} x one worker (as many bare threads: ${bareMedian.toFixed(2)} s for ${bareSteps} steps of ${options.batch} images, ${bareSpeedup.toFixed(2)} x)`,
         );
       }
       return { lines, values };
