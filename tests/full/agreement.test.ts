@@ -25,6 +25,8 @@ const nearZeroEntry = 1e-2;
  * `softmax - 1` of the image's class is a difference of neighbours of 1, which are 6e-8 apart. Above 1e-5 that is less than 0.6 % of it.
  */
 const nearZeroImage = 1e-5;
+/** An input of a relu so near to zero, as a share of the largest of its layer, may come out on either side of it in float32, whose rounding this is. */
+const nearKink = 5e-7;
 const spec: ModelSpec = {
   architecture: 'preact-resnet',
   width: 8,
@@ -166,16 +168,28 @@ describe.skipIf(python === undefined)("PGD on one set of weights, ours and the p
     });
   }
 
-  /** float64 PyTorch's direction of ascent at the images, and the probability that it leaves to the other classes. */
-  async function referee(): Promise<{ readonly gradient: Float32Array; readonly missed: readonly number[] }> {
-    const out = peer.file('referee.f32');
-    const { logits } = await peer.ask<{ logits: number[][] }>({ command: 'referee', out });
+  /**
+   * float64 PyTorch's direction of ascent at the images, the one with the relu input nearest to zero on its other side where that is within
+   * float32's rounding, and the probability that the model leaves to the other classes.
+   */
+  async function referee(): Promise<{
+    readonly gradient: Float32Array;
+    readonly otherSide: Float32Array;
+    readonly missed: readonly number[];
+  }> {
+    const [out, other] = [peer.file('referee.f32'), peer.file('other-side.f32')];
+    const request = { command: 'referee', out, otherSide: other };
+    const { logits, kinks } = await peer.ask<{ logits: number[][]; kinks: number[] }>(request);
     const missed = logits.map((row, i) => {
       const weights = row.map((z) => Math.exp(z - Math.max(...row)));
       const total = weights.reduce((sum, weight) => sum + weight, 0);
       return weights.reduce((sum, weight, k) => sum + (k === labels[i] ? 0 : weight), 0) / total;
     });
-    return { gradient: await readImages(out), missed };
+    const [gradient, turned] = [await readImages(out), await readImages(other)];
+    const otherSide = gradient.map((value, at) =>
+      (kinks[Math.floor(at / length)] as number) < nearKink ? (turned[at] as number) : value,
+    );
+    return { gradient, otherSide, missed };
   }
 
   /** The first l_2 step along `gradient`, in float64 but for the result. */
@@ -188,15 +202,18 @@ describe.skipIf(python === undefined)("PGD on one set of weights, ours and the p
   }
 
   it.each(cases)(
-    'takes the same first step as $library for p = $p on every image whose gradient is not near zero',
+    'takes the same first step as $library for p = $p on every image whose gradient is neither near zero nor at a kink',
     async (one) => {
       const [our, their] = [await ours(one, 1), await theirs(one, 1)];
-      const { gradient, missed } = await referee();
+      const { gradient, otherSide, missed } = await referee();
+      const sides = apart(firstStep(gradient, one.step), firstStep(otherSide, one.step));
       const isFarFromZero = (at: number): boolean => Math.abs(gradient[at] as number) >= nearZeroEntry;
       // A step for p = 2 mixes all entries; for the other two each entry counts by its sign or its rank.
       const differences = apart(our.images, their.images, one.p === 2 ? undefined : isFarFromZero);
-      const compared = [...ids].filter((i) => (missed[i] as number) >= nearZeroImage);
-      expect(compared.length).toBeGreaterThan(0.8 * count);
+      // Where the two sides of a kink lie half the tolerance apart; signs and ranks of large entries do not depend on it.
+      const jumps = (i: number): boolean => one.p === 2 && (sides[i] as number) >= 5e-5;
+      const compared = [...ids].filter((i) => (missed[i] as number) >= nearZeroImage && !jumps(i));
+      expect(compared.length).toBeGreaterThan(0.75 * count);
       expect(compared.filter((i) => (differences[i] as number) >= 1e-4)).toEqual([]);
     },
   );
@@ -204,10 +221,14 @@ describe.skipIf(python === undefined)("PGD on one set of weights, ours and the p
   it('takes the first l_2 step of float64 PyTorch on all images, also where the gradient is near zero and a peer in float32 does not', async () => {
     const one = { library: 'foolbox', p: 2, epsilon: 1, step: 0.2 } as const;
     const [our, their] = [await ours(one, 1), await theirs(one, 1)];
-    const exact = firstStep((await referee()).gradient, one.step);
-    const [oursApart, theirsApart] = [apart(our.images, exact), apart(their.images, exact)];
-    expect(Math.max(...oursApart)).toBeLessThan(1e-5);
-    expect(theirsApart.filter((difference) => difference >= 1e-4).length).toBeGreaterThan(0);
+    const { gradient, otherSide } = await referee();
+    /** From the nearer of both sides of an image's kink. */
+    const apartFromExact = (moved: Float32Array): number[] => {
+      const [from, fromOther] = [gradient, otherSide].map((exact) => apart(moved, firstStep(exact, one.step)));
+      return from?.map((difference, i) => Math.min(difference, fromOther?.[i] as number)) ?? [];
+    };
+    expect(Math.max(...apartFromExact(our.images))).toBeLessThan(1e-5);
+    expect(apartFromExact(their.images).filter((difference) => difference >= 1e-4).length).toBeGreaterThan(0);
   });
 
   it.each(cases)(`breaks the same images as $library in ${steps} steps for p = $p`, async (one) => {

@@ -4,7 +4,8 @@
 {"command": "autoattack", "library": "torchattacks" | "pyautoattack", "norm": p, "epsilon": e, "steps": n or absent} -> {"standing": [...], ...cost}
 {"command": "profile", "library": "foolbox" | "torchattacks", "budgets": [...], "step": a, "steps": n, "restarts": n} -> {"standing": [[...], ...], ...cost}
 {"command": "iterate", "library": ..., "norm": p, "epsilon": e, "step": a, "steps": n, "out": FILE} -> {"success": [...]}
-{"command": "referee", "out": FILE} -> {"logits": [[...], ...]}, with the cross-entropy's gradient at the images over its largest entry, both of PyTorch alone in float64
+{"command": "referee", "out": FILE, "otherSide": FILE} -> {"logits": [[...], ...], "kinks": [...]}, with the cross-entropy's gradient at the images over its largest entry, all of PyTorch alone in float64; kinks: of
+each image's relu inputs the one nearest to zero, over the largest of its layer; otherSide: the gradient with that one on the other side
 
 Files are raw float32: images and gradients NCHW here (weights: safetensors). cost: "seconds", "processorSeconds", "gradientImageSteps", "forwardImagePasses".
 """
@@ -27,6 +28,8 @@ warnings.filterwarnings("ignore")
 
 
 class Block(nn.Module):
+    relu = staticmethod(F.relu)
+
     def __init__(self, inputs, outputs, stride):
         super().__init__()
         self.bn1 = nn.BatchNorm2d(inputs)
@@ -38,12 +41,14 @@ class Block(nn.Module):
 
     def forward(self, x):
         shortcut = self.shortcut(x) if hasattr(self, "shortcut") else x
-        out = self.conv1(F.relu(self.bn1(x)))
-        return self.conv2(F.relu(self.bn2(out))) + shortcut
+        out = self.conv1(self.relu(self.bn1(x)))
+        return self.conv2(self.relu(self.bn2(out))) + shortcut
 
 
 class PreActResNet(nn.Module):
     """The exported model with its normalisation, counting the images that pass through it."""
+
+    relu = staticmethod(F.relu)
 
     def __init__(self, spec):
         super().__init__()
@@ -70,7 +75,42 @@ class PreActResNet(nn.Module):
         x = self.conv1((x - self.mean) / self.std)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
-        return self.linear(F.relu(self.bn(x)).mean((2, 3)))
+        return self.linear(self.relu(self.bn(x)).mean((2, 3)))
+
+
+class Gate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, inputs, open_):
+        ctx.save_for_backward(open_)
+        return inputs * open_
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (open_,) = ctx.saved_tensors
+        return gradient * open_, None
+
+
+class KinkedRelu:
+    """A network's relus in the order of their calls, which finds each image's input that is nearest to zero; the ones of `turned`, an earlier
+    instance, are taken for inputs on the other side of it."""
+
+    def __init__(self, turned=None):
+        self.turned, self.calls, self.nearest = turned, 0, None
+
+    def __call__(self, inputs):
+        sizes = inputs.detach().flatten(1).abs()
+        share, unit = (sizes / sizes.amax(1, keepdim=True)).min(1)
+        found = torch.stack([share, torch.full_like(share, self.calls), unit.double()])
+        self.nearest = found if self.nearest is None else torch.where(found[0] < self.nearest[0], found, self.nearest)
+        open_ = (inputs > 0).to(inputs.dtype)
+        if self.turned is not None:
+            _, call, unit = self.turned.nearest
+            rows = torch.nonzero(call == self.calls).flatten()
+            units = unit[rows].long()
+            flat = open_.view(len(open_), -1)
+            flat[rows, units] = 1 - flat[rows, units]
+        self.calls += 1
+        return Gate.apply(inputs, open_)
 
 
 def read_safetensors(path):
@@ -215,13 +255,23 @@ class Work:
         return {"success": [1 - kept for kept in self.standing(result.detach())]}
 
     def referee(self, request):
-        images = self.images.double().requires_grad_(True)
-        logits = copy.deepcopy(self.model).double()(images)
-        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, self.labels, reduction="sum"), images)
-        # Float32 holds a direction's entries to 1e-7, but a saturated model's gradient itself may lie below its range.
-        gradient /= gradient.abs().amax((1, 2, 3), keepdim=True)
-        gradient.numpy().astype(np.float32).tofile(request["out"])
-        return {"logits": logits.tolist()}
+        model = copy.deepcopy(self.model).double()
+
+        def pass_through(relu, out):
+            for module in model.modules():
+                module.relu = relu
+            images = self.images.double().requires_grad_(True)
+            logits = model(images)
+            (gradient,) = torch.autograd.grad(F.cross_entropy(logits, self.labels, reduction="sum"), images)
+            # Float32 holds a direction's entries to 1e-7, but a saturated model's gradient itself may lie below its range.
+            gradient /= gradient.abs().amax((1, 2, 3), keepdim=True)
+            gradient.numpy().astype(np.float32).tofile(out)
+            return logits
+
+        relu = KinkedRelu()
+        logits = pass_through(relu, request["out"])
+        pass_through(KinkedRelu(turned=relu), request["otherSide"])
+        return {"logits": logits.tolist(), "kinks": relu.nearest[0].tolist()}
 
 
 def versions():
